@@ -1,0 +1,3 @@
+module goheap.bench/malloc
+
+go 1.27

@@ -1,0 +1,213 @@
+/**
+ * free: dropping a root.
+ *
+ * A client's own reference to an object is its root. `free` drops it, in one of two meanings.
+ *
+ * `dropRoot` (reuse: sweep), Go's: the object becomes garbage, and its slot comes back when a sweep finds it unmarked.
+ * Setting the dropped bit is atomic, so that of two clients that free one address exactly one succeeds.
+ *
+ * `freeNow` (reuse: immediate), Go 1.27's runtime.freegc: the caller vouches that nothing else refers to the object. Its slot goes to
+ * a stack of the P and is handed out again by the next allocation of its span class. Unlike Go's it works for every size:
+ * tiny blocks when their last object goes, large objects by returning their pages at once. A stack that is full is
+ * flushed: slots of spans that no other P has cached return to their spans; the rest is left to the collector.
+ */
+
+import {
+  H_HEAP_LIVE,
+  H_SWEEPGEN,
+  type Heap,
+  type P,
+  P_ALLOC,
+  P_REUSABLE,
+  T_DROPPED,
+  T_IMMEDIATE,
+  T_LARGE_FREE,
+  T_LARGE_FREE_COUNT,
+  T_SMALL_FREE,
+} from './heap.js';
+import { REUSABLE_CAP } from './layout.js';
+import { fullSwept, partialSwept, pushSpan, takeSpan } from './mcentral.js';
+import { freeSpan } from './mheap.js';
+import {
+  belowMask,
+  groupMask,
+  refillAllocCache,
+  S_ALLOC_CACHE,
+  S_ALLOC_COUNT,
+  S_BASE,
+  S_CACHE_BASE,
+  S_COUNT_BEFORE,
+  S_FREEINDEX,
+  S_NEEDZERO,
+  S_NELEMS,
+  S_NPAGES,
+  S_PUBLISHED,
+  S_SPANCLASS,
+  S_SPECIALS,
+  S_START,
+  S_SWEEPGEN,
+  S_WORDS,
+} from './mspan.js';
+import { clobber, Found, resolve, Status } from './objects.js';
+import { PAGE_SHIFT, PAGE_SIZE, PAGE_WORDS } from './sizeclass.js';
+import { removeSites } from './specials.js';
+import { isCurrentTiny, tinyMaskAt } from './tiny.js';
+
+const found = new Found();
+
+/** Drops the root of the object at `word`.`sub`; the sweep reclaims it. Returns a Status. */
+export function dropRoot(h: Heap, p: P, word: number, sub: number): number {
+  const status = resolve(h, p, word, sub, found);
+  if (status !== Status.ok) return status;
+  const dropped = found.tiny ? dropTiny(h, found) : setDropped(h, found.span, found.slot);
+  if (!dropped) return Status.alreadyFreed;
+  h.f[p.stats + T_DROPPED]++;
+  return Status.ok;
+}
+
+/** Drops the root of an object that was just allocated to have none. */
+export function unroot(h: Heap, p: P, word: number, sub: number): void {
+  dropRoot(h, p, word, sub);
+}
+
+/** Frees the object at `word`.`sub` for immediate reuse. Returns a Status. */
+export function freeNow(h: Heap, p: P, word: number, sub: number): number {
+  const { m, f } = h;
+  const status = resolve(h, p, word, sub, found);
+  if (status !== Status.ok) return status;
+  const s = found.span;
+  const slot = found.slot;
+  if (found.tiny) {
+    const block = m[s + S_BASE] + slot * 2;
+    if (!dropTiny(h, found)) return Status.alreadyFreed;
+    f[p.stats + T_DROPPED]++;
+    if (!claimTinyBlock(h, block)) return Status.ok;
+  } else {
+    if (!setDropped(h, s, slot)) return Status.alreadyFreed;
+    f[p.stats + T_DROPPED]++;
+  }
+  f[p.stats + T_IMMEDIATE]++;
+  if (m[s + S_SPECIALS] !== 0) removeSites(h, p, s, slot);
+  if (h.memory.clobberFree) clobber(h, s, slot);
+  const spc = m[s + S_SPANCLASS];
+  if (spc < 2) {
+    freeLargeNow(h, p, s);
+    return Status.ok;
+  }
+  if (m[p.at + P_REUSABLE + spc] === REUSABLE_CAP) flushReusable(h, p, spc);
+  const depth = m[p.at + P_REUSABLE + spc];
+  m[p.reusable + spc * REUSABLE_CAP + depth] = m[s + S_BASE] + slot * m[s + S_WORDS];
+  m[p.at + P_REUSABLE + spc] = depth + 1;
+  return Status.ok;
+}
+
+/** Sets a slot's dropped bit; false if it was set. */
+function setDropped(h: Heap, s: number, slot: number): boolean {
+  const at = h.droppedBits + h.m[s + S_START] * 32 + (slot >> 5);
+  const bit = 1 << (slot & 31);
+  if (h.solo) {
+    const before = h.m[at];
+    h.m[at] = before | bit;
+    return (before & bit) === 0;
+  }
+  return (Atomics.or(h.m, at, bit) & bit) === 0;
+}
+
+/** Drops the root of one object of a tiny block; hints the block when it was the last. False if it was dropped before. */
+function dropTiny(h: Heap, object: Found): boolean {
+  const at = tinyMaskAt(h, h.m[object.span + S_BASE] + object.slot * 2);
+  const bit = 1 << object.offset;
+  const before = Atomics.or(h.u, at + 1, bit);
+  if ((before & bit) !== 0) return false;
+  if ((before | bit) === h.u[at]) setDropped(h, object.span, object.slot);
+  return true;
+}
+
+/**
+ * Takes a tiny block whose objects are all dropped for reuse as a whole: exactly one caller may. Not the current block
+ * of a P, which may be getting another object this moment.
+ */
+function claimTinyBlock(h: Heap, block: number): boolean {
+  const at = tinyMaskAt(h, block);
+  if (h.u[at] !== h.u[at + 1] || isCurrentTiny(h, block)) return false;
+  // The dropped mask can only have been completed by one caller; that one is here.
+  h.u[at] = 0;
+  h.u[at + 1] = 0;
+  return true;
+}
+
+function freeLargeNow(h: Heap, p: P, s: number): void {
+  const { m, f } = h;
+  if (!takeSpan(h, p, s)) throw new Error('large span in no list');
+  const npages = m[s + S_NPAGES];
+  m[s + S_ALLOC_COUNT] = 0;
+  m[h.droppedBits + m[s + S_START] * 32] = 0;
+  m[h.allocBits + m[s + S_START] * 32] = 0;
+  f[p.stats + T_LARGE_FREE] += npages * PAGE_SIZE;
+  f[p.stats + T_LARGE_FREE_COUNT]++;
+  h.addScalar(H_HEAP_LIVE, -npages * PAGE_WORDS);
+  freeSpan(h, p, s);
+}
+
+/** Returns the older half of a full stack to the spans; what cannot be returned now is left for the next cycle. */
+export function flushReusable(h: Heap, p: P, spc: number): void {
+  const { m } = h;
+  const stack = p.reusable + spc * REUSABLE_CAP;
+  const depth = m[p.at + P_REUSABLE + spc];
+  const n = depth >> 1;
+  const words = Array.from(m.subarray(stack, stack + n));
+  m.copyWithin(stack, stack + n, stack + depth);
+  m[p.at + P_REUSABLE + spc] = depth - n;
+  const bySpan = new Map<number, number[]>();
+  for (const word of words) {
+    const s = m[h.pageSpan + (word >> (PAGE_SHIFT - 3))];
+    const slots = bySpan.get(s);
+    const slot = (word - m[s + S_BASE]) / m[s + S_WORDS];
+    if (slots === undefined) bySpan.set(s, [slot]);
+    else slots.push(slot);
+  }
+  for (const [s, slots] of bySpan) returnSlots(h, p, s, slots);
+}
+
+/** Makes slots of a span free again, if the span is this P's or in a list. */
+function returnSlots(h: Heap, p: P, s: number, slots: number[]): void {
+  const { m, f } = h;
+  const spc = m[s + S_SPANCLASS];
+  const cached = m[p.at + P_ALLOC + spc] === s;
+  if (!cached) {
+    if (m[s + S_SWEEPGEN] !== h.scalar(H_SWEEPGEN) || !takeSpan(h, p, s)) return;
+  } else {
+    m[s + S_ALLOC_CACHE] = 0;
+  }
+  // Write down in allocBits what freeindex said, then open the slots.
+  const at = m[s + S_START] * 32;
+  const nelems = m[s + S_NELEMS];
+  const freeindex = m[s + S_FREEINDEX];
+  for (let i = 0; i * 32 < freeindex; i++)
+    m[h.allocBits + at + i] |= belowMask(i * 32, freeindex) & groupMask(i * 32, nelems);
+  for (const slot of slots) {
+    m[h.allocBits + at + (slot >> 5)] &= ~(1 << (slot & 31));
+    if (h.solo) m[h.droppedBits + at + (slot >> 5)] &= ~(1 << (slot & 31));
+    else Atomics.and(m, h.droppedBits + at + (slot >> 5), ~(1 << (slot & 31)));
+  }
+  m[s + S_NEEDZERO] = 1;
+  m[s + S_FREEINDEX] = 0;
+  m[s + S_CACHE_BASE] = 0;
+  m[s + S_PUBLISHED] = 0;
+  m[s + S_ALLOC_COUNT] -= slots.length;
+  m[s + S_COUNT_BEFORE] -= slots.length;
+  f[p.stats + T_SMALL_FREE + (spc >> 1)] += slots.length;
+  if (cached) {
+    refillAllocCache(h, s);
+    return;
+  }
+  h.addScalar(H_HEAP_LIVE, -slots.length * m[s + S_WORDS]);
+  if (m[s + S_ALLOC_COUNT] === 0) freeSpanOfSlots(h, p, s);
+  else pushSpan(h, p, s, m[s + S_ALLOC_COUNT] < nelems ? partialSwept(h) : fullSwept(h));
+}
+
+function freeSpanOfSlots(h: Heap, p: P, s: number): void {
+  const { m } = h;
+  m.fill(0, h.allocBits + m[s + S_START] * 32, h.allocBits + m[s + S_START] * 32 + ((m[s + S_NELEMS] + 31) >> 5));
+  freeSpan(h, p, s);
+}

@@ -1,0 +1,274 @@
+/**
+ * Heap and P: a thread's view of one Go heap.
+ *
+ * The heap itself is two SharedArrayBuffers, the reservation and the metadata. Every thread that works on it makes
+ * its own `Heap` over the same two (`attach`), which holds nothing but typed arrays and offsets: no state of a heap is
+ * ever kept in a JavaScript object. A `P` is the same for one logical processor. The functions of this folder take a heap and
+ * a P, so that the same code runs on worker threads, in tests, in benchmarks and in a single-threaded simulation.
+ *
+ * Word addresses: an object is named by the index of its first 8-byte word in the reservation, which fits an
+ * int32 up to 8 GiB. A tiny object may start inside a word: its byte within it travels beside (`p.sub`).
+ */
+
+import { lock, unlock } from '../memory/lock.js';
+import { releaseMode } from '../memory/os.js';
+import { reserve, words32, words64 } from '../memory/reservation.js';
+import { ArenaState } from './arena.js';
+import {
+  ARENA_STRIDE,
+  arenasOf,
+  chunksOf,
+  type Geometry,
+  heapLayout,
+  P_STATS_STRIDE,
+  P_STRIDE,
+  pagesOf,
+  REUSABLE_CAP,
+} from './layout.js';
+import { PageAlloc } from './pagealloc.js';
+import { NUM_SPAN_CLASSES } from './sizeclass.js';
+
+/** Where Go's heap begins on 64-bit platforms. */
+export const HEAP_BASE = 0xc0_0000_0000;
+
+/** Scalars of the heap, in region `mheap`. The comment names who writes. */
+export const H_SWEEPGEN = 0; // stopped world
+export const H_PAGES_INUSE = 1; // atomic: pages of in-use spans (heapInUse)
+export const H_PAGES_FREE = 2; // atomic: free pages that hold physical memory (heapFree)
+export const H_PAGES_RELEASED = 3; // atomic: free pages that do not (heapReleased)
+export const H_CUR_BASE = 4; // heap lock: first page of curArena not yet given to the page allocator
+export const H_CUR_END = 5; // heap lock: end of curArena, in pages
+export const H_ARENAS = 6; // heap lock: arenas taken from the reservation
+export const H_SPAN_FREE = 7; // heap lock: free list of span records (fixalloc), linked by S_NEXT
+export const H_SPAN_NEXT = 8; // heap lock: record number that was never used yet
+export const H_SPAN_STRUCTS = 9; // heap lock: records handed out, to spans or to a P's cache (fixalloc inuse)
+export const H_HEAP_LIVE = 10; // atomic: bytes / 8 that the pacer counts as live
+export const H_NUM_GC = 11; // stopped world
+export const H_NUM_FORCED_GC = 12; // stopped world
+export const H_RECLAIM_INDEX = 13; // atomic: next 512-page chunk that the reclaimer looks at
+export const H_RECLAIM_CREDIT = 14; // atomic: pages reclaimed beyond what was asked
+export const H_CENTRAL_INDEX = 15; // atomic: next list that the sweeper looks at
+export const H_SWEEP_DONE = 16; // atomic: 1 when nothing is left to sweep
+export const H_PAGES_SWEPT = 17; // atomic
+export const H_SPECIAL_FREE = 18; // special lock: free list of specials
+export const H_SPECIAL_NEXT = 19; // special lock: special that was never used yet
+export const H_SPECIALS = 20; // special lock: specials in use
+export const H_TYPES = 21; // main thread
+export const H_TYPE_MASK_NEXT = 22; // main thread
+export const H_NPROCS = 23; // stopped world
+export const H_HEAP_MARKED = 24; // stopped world: bytes / 8 that the last mark found
+export const H_PEAK_INUSE = 25; // any, monotone: most pages ever in use
+export const H_RECOVERIES = 26; // recovery
+export const H_PAGES_SWEPT_FREED = 27; // atomic: pages that sweeping gave back, ever
+export const H_PAUSE_AT = 28; // stopped world: next slot of the pause ring
+
+/** A P's record, in region `p`. Owner only, but for what recovery reads. */
+export const P_ALLOC = 0; // 136 spans: the mcache
+export const P_REQUESTED = 136; // 136 byte counts: requested since the span was cached
+export const P_REUSABLE = 272; // 136 counts: depth of the reusable stacks
+export const P_TINY = 408; // word address of the current tiny block + 1, or 0
+export const P_TINY_OFFSET = 409;
+export const P_TINY_ALLOCS = 410;
+export const P_FLUSH_GEN = 411;
+export const P_PAGE_CACHE = 412; // 5 words: pagecache.ts
+export const P_WAITING = 418; // the lock this P's thread sleeps on, or 0: lock.ts
+export const P_HAND = 419; // the span this P holds outside every list and cache, or 0
+export const P_SPAN_CACHE_LEN = 420;
+export const P_SPAN_CACHE = 421; // 128 span records (mspancache)
+export const P_ALIVE = 560; // 1 while the heap has this P
+
+export const SPAN_CACHE_CAP = 128;
+
+/** A P's counters, in region `pStats`: doubles, exact to 2^53. */
+export const T_SMALL_ALLOC = 0; // 68: slots allocated, by size class, as of the last refill or flush
+export const T_SMALL_FREE = 68; // 68: slots freed, by size class
+export const T_LARGE_ALLOC = 136; // bytes
+export const T_LARGE_ALLOC_COUNT = 137;
+export const T_LARGE_FREE = 138; // bytes
+export const T_LARGE_FREE_COUNT = 139;
+export const T_TINY_ALLOCS = 140;
+export const T_DROPPED = 141; // roots dropped
+export const T_IMMEDIATE = 142; // slots put up for immediate reuse
+export const T_REUSED = 143; // allocations served from them
+export const T_SPANS_SWEPT = 144;
+export const T_SPANS_FREED = 145; // spans that sweeping gave back to the heap
+export const T_OS_GROWS = 146;
+export const T_FLUSHES = 147;
+export const T_LARGE_REQUESTED = 148; // bytes
+export const T_SERVED = 150; // 5: allocations by the level that served them (counted by the executor)
+export const T_REFILLS = 160; // 136: spans taken from mcentral, by span class
+export const T_GROWS = 296; // 136: of those, spans made new from the heap
+export const T_REQUESTED = 432; // 136: bytes requested, by span class, as of the last refill or flush
+
+/** Which level served an allocation. */
+export const Served = { tiny: 0, mcache: 1, mcentral: 2, mheap: 3, os: 4 } as const;
+export const SERVED_NAMES = ['tiny', 'mcache', 'mcentral', 'mheap', 'os'] as const;
+
+/** What a thread needs to attach to a heap; it can be posted to a worker. */
+export interface HeapMemory {
+  readonly geometry: Geometry;
+  readonly reservation: SharedArrayBuffer;
+  readonly metadata: SharedArrayBuffer;
+  /** `clobberfree=1`: freed slots are overwritten when swept. */
+  readonly clobberFree: boolean;
+}
+
+/** A thread's view of a heap. All fields are constant. */
+export class Heap {
+  readonly memory: HeapMemory;
+  readonly geometry: Geometry;
+  readonly pages: number;
+  readonly arenaPages: number;
+  /** Metadata as int32, as float64 and as uint16. */
+  readonly m: Int32Array;
+  readonly f: Float64Array;
+  readonly u: Uint16Array;
+  /** The reservation as 8-byte and as 4-byte words. */
+  readonly w: Float64Array;
+  readonly w32: Int32Array;
+  readonly mheap: number;
+  readonly heapLock: number;
+  readonly specialLock: number;
+  readonly mcentral: number;
+  readonly spans: number;
+  readonly pageSpan: number;
+  readonly pageInUse: number;
+  readonly pageMarks: number;
+  readonly arenas: number;
+  readonly types: number;
+  readonly typeMasks: number;
+  readonly specials: number;
+  readonly allocBits: number;
+  readonly markBits: number;
+  readonly droppedBits: number;
+  readonly tinyMasks: number;
+  readonly pageAlloc: PageAlloc;
+  /** One P only: nobody else writes, so read-modify-write needs no atomics. */
+  readonly solo: boolean;
+  /** Fresh pages from the OS, and released ones, really read zero. */
+  readonly releases: boolean;
+  readonly ps: readonly P[];
+  /** Called while waiting for another P at a point where this one may be stopped. The scheduler sets it. */
+  poll: () => void = () => {};
+
+  constructor(memory: HeapMemory) {
+    const g = memory.geometry;
+    const r = heapLayout(g).regions;
+    this.memory = memory;
+    this.geometry = g;
+    this.pages = pagesOf(g);
+    this.arenaPages = this.pages / arenasOf(g);
+    this.m = new Int32Array(memory.metadata);
+    this.f = new Float64Array(memory.metadata);
+    this.u = new Uint16Array(memory.metadata, r.tinyMasks.at * 2, r.tinyMasks.count);
+    this.w = words64(memory.reservation, g.reserve);
+    this.w32 = words32(memory.reservation, g.reserve);
+    this.mheap = r.mheap.at;
+    this.heapLock = r.heapLock.at;
+    this.specialLock = r.specialLock.at;
+    this.mcentral = r.mcentral.at;
+    this.spans = r.spans.at;
+    this.pageSpan = r.pageSpan.at;
+    this.pageInUse = r.pageInUse.at;
+    this.pageMarks = r.pageMarks.at;
+    this.arenas = r.arenas.at;
+    this.types = r.types.at;
+    this.typeMasks = r.typeMasks.at;
+    this.specials = r.specials.at;
+    this.allocBits = r.allocBits.at;
+    this.markBits = r.markBits.at;
+    this.droppedBits = r.droppedBits.at;
+    this.tinyMasks = 0; // the uint16 view begins there
+    this.pageAlloc = new PageAlloc(this.m, r.pageAlloc.at, chunksOf(g));
+    this.solo = g.procs === 1;
+    this.releases = releaseMode() === 'madvise';
+    this.ps = Array.from({ length: g.procs }, (_, id) => new P(this, id, r.p.at, r.pStats.at, r.reusable.at));
+  }
+
+  /** Makes a new, empty heap: reserves its memory and puts every P's mcache on the empty span. */
+  static create(options: { reserve: number; arenaSize: number; procs: number; clobberFree?: boolean }): Heap {
+    const geometry: Geometry = { reserve: options.reserve, arenaSize: options.arenaSize, procs: options.procs };
+    const heap = new Heap({
+      geometry,
+      reservation: reserve(geometry.reserve),
+      metadata: new SharedArrayBuffer(heapLayout(geometry).bytes),
+      clobberFree: options.clobberFree ?? false,
+    });
+    heap.init();
+    return heap;
+  }
+
+  /** This thread's view of a heap that exists. */
+  static attach(memory: HeapMemory): Heap {
+    return new Heap(memory);
+  }
+
+  private init(): void {
+    const { m } = this;
+    m[this.mheap + H_SPAN_NEXT] = 1; // record 0 is the empty span
+    m[this.mheap + H_SPECIAL_NEXT] = 1;
+    m[this.mheap + H_TYPES] = 2; // 0: no pointers, 1: all words are pointers
+    m[this.mheap + H_SWEEP_DONE] = 1;
+    m[this.mheap + H_NPROCS] = this.geometry.procs;
+    for (const p of this.ps) {
+      m.fill(this.spans, p.at + P_ALLOC, p.at + P_ALLOC + NUM_SPAN_CLASSES);
+      m[p.at + P_ALIVE] = 1;
+    }
+    for (let i = 0; i < arenasOf(this.geometry); i++) m[this.arenas + i * ARENA_STRIDE] = ArenaState.Reserved;
+  }
+
+  /** Takes the heap lock for a P. */
+  lock(p: P): void {
+    lock(this.m, this.heapLock, p.id, p.at + P_WAITING);
+  }
+
+  unlock(): void {
+    unlock(this.m, this.heapLock);
+  }
+
+  /** A scalar of the heap. */
+  scalar(which: number): number {
+    return this.m[this.mheap + which];
+  }
+
+  addScalar(which: number, n: number): number {
+    return Atomics.add(this.m, this.mheap + which, n) + n;
+  }
+}
+
+/** A thread's view of one logical processor. At most one thread at a time may act as a P. */
+export class P {
+  readonly heap: Heap;
+  readonly id: number;
+  /** Its record, its counters, its reusable stacks. */
+  readonly at: number;
+  readonly stats: number;
+  readonly reusable: number;
+  /** The deepest level that served since it was last reset. */
+  served: number = Served.mcache;
+  /** Byte within its first word where the tiny object that was just allocated starts. */
+  sub = 0;
+
+  constructor(heap: Heap, id: number, ps: number, stats: number, reusable: number) {
+    this.heap = heap;
+    this.id = id;
+    this.at = ps + id * P_STRIDE;
+    this.stats = stats + id * P_STATS_STRIDE;
+    this.reusable = reusable + id * NUM_SPAN_CLASSES * REUSABLE_CAP;
+  }
+
+  /** Adds to one of the P's counters. */
+  count(which: number, n: number): void {
+    this.heap.f[this.stats + which] += n;
+  }
+}
+
+/** The address that clients see: a number, exact, because the heap ends below 2^53. */
+export function addressOf(word: number, sub = 0): number {
+  return HEAP_BASE + word * 8 + sub;
+}
+
+/** `0xc000012040` for a word address. */
+export function formatAddress(word: number, sub = 0): string {
+  return `0x${addressOf(word, sub).toString(16)}`;
+}

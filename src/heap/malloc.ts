@@ -1,0 +1,177 @@
+/**
+ * malloc: from a size to an object.
+ *
+ *      size 0                      the zero base: one address for all, no statistics
+ *      noscan below 16 bytes       tiny.ts
+ *      up to 32,760 bytes          a slot of the size's span class from the P's mcache
+ *      larger                      pages of its own, straight from the heap
+ *
+ * The fast path is `allocSlot`: a reusable slot if the P has one, else the lowest set bit of the cached span's allocCache. It
+ * takes no lock, uses no atomic and makes no JavaScript object. A new object is rooted: root bits are kept inverted
+ * (droppedBits) and clear for every free slot, so that handing one out has nothing to write.
+ *
+ * Zeroing, where the span's pages may be dirty (needzero): small slots were zeroed when their group was loaded into the
+ * allocCache, larger ones here. Pages fresh from the operating system read zero already.
+ *
+ * All functions answer a word address (of the first byte the client may use), or -1 when the reservation is exhausted; the
+ * heap is then as it was.
+ */
+
+import {
+  H_HEAP_LIVE,
+  type Heap,
+  type P,
+  P_ALLOC,
+  P_REQUESTED,
+  P_REUSABLE,
+  Served,
+  T_LARGE_ALLOC,
+  T_LARGE_ALLOC_COUNT,
+  T_LARGE_REQUESTED,
+  T_REUSED,
+} from './heap.js';
+import { REUSABLE_CAP } from './layout.js';
+import { nextSlotSlow } from './mcache.js';
+import { fullSwept, pushSpan } from './mcentral.js';
+import { allocSpan } from './mheap.js';
+import {
+  S_ALLOC_CACHE,
+  S_ALLOC_COUNT,
+  S_BASE,
+  S_CACHE_BASE,
+  S_FREEINDEX,
+  S_LARGE_GIB,
+  S_LARGE_REST,
+  S_NEEDZERO,
+  S_NELEMS,
+  S_START,
+  S_TYPE,
+  S_WORDS,
+  ZERO_AT_REFILL_WORDS,
+  zeroWords,
+} from './mspan.js';
+import {
+  MALLOC_HEADER_SIZE,
+  MAX_SMALL_REQUEST,
+  MIN_SIZE_FOR_MALLOC_HEADER,
+  PAGE_SHIFT,
+  PAGE_SIZE,
+  PAGE_WORDS,
+  SPC_TO_HEAP_BITS,
+  SPC_TO_WORDS,
+  sizeToClass,
+  TINY_SIZE,
+} from './sizeclass.js';
+import { mallocTiny } from './tiny.js';
+import { TYPE_ALL_POINTERS, writeHeapBits } from './types.js';
+
+/** The address of every zero-size object: just below the heap. */
+export const ZERO_BASE = -2;
+
+const PAGE_OF_WORD = PAGE_SHIFT - 3;
+
+/** Allocates `size` bytes without pointers, zeroed and rooted. */
+export function mallocNoscan(h: Heap, p: P, size: number): number {
+  if (size < TINY_SIZE) return size === 0 ? ZERO_BASE : mallocTiny(h, p, size);
+  if (size > MAX_SMALL_REQUEST) return mallocLarge(h, p, size, true, 0);
+  const spc = (sizeToClass(size) << 1) | 1;
+  const word = allocSlot(h, p, spc, size);
+  if (size > ZERO_AT_REFILL_WORDS * 8 && word >= 0) zeroIfDirty(h, word, spc);
+  return word;
+}
+
+/**
+ * Allocates `size` bytes with pointers, zeroed and rooted. Which words are pointers: up to 512 bytes the two halves of
+ * `mask` (one bit a word); above, the type `type` (types.ts).
+ */
+export function mallocScan(h: Heap, p: P, size: number, type = TYPE_ALL_POINTERS, maskLo = -1, maskHi = -1): number {
+  if (size <= MIN_SIZE_FOR_MALLOC_HEADER) {
+    if (size === 0) return ZERO_BASE;
+    const spc = sizeToClass(size) << 1;
+    const word = allocSlot(h, p, spc, size);
+    if (word >= 0) writeHeapBits(h, word, SPC_TO_HEAP_BITS[spc], SPC_TO_WORDS[spc], maskLo, maskHi);
+    return word;
+  }
+  if (size > MAX_SMALL_REQUEST) return mallocLarge(h, p, size, false, type);
+  const spc = sizeToClass(size + MALLOC_HEADER_SIZE) << 1;
+  const slot = allocSlot(h, p, spc, size);
+  if (slot < 0) return -1;
+  zeroIfDirty(h, slot, spc);
+  h.w32[slot * 2] = type;
+  h.w32[slot * 2 + 1] = 0;
+  return slot + 1;
+}
+
+/** A slot of the span class. Its bytes are zero if the slot is small (`ZERO_AT_REFILL_WORDS`). `size`: as requested. */
+export function allocSlot(h: Heap, p: P, spc: number, size: number): number {
+  const { m } = h;
+  const at = p.at;
+  if (m[at + P_REUSABLE + spc] !== 0) return reuseSlot(h, p, spc, size);
+  let s = m[at + P_ALLOC + spc];
+  let free = m[s + S_ALLOC_CACHE];
+  if (free === 0) {
+    s = nextSlotSlow(h, p, spc);
+    if (s === 0) return -1;
+    free = m[s + S_ALLOC_CACHE];
+  }
+  const slot = m[s + S_CACHE_BASE] + 31 - Math.clz32(free & -free);
+  m[s + S_ALLOC_CACHE] = free & (free - 1);
+  m[s + S_FREEINDEX] = slot + 1;
+  m[s + S_ALLOC_COUNT]++;
+  m[at + P_REQUESTED + spc] += size;
+  return m[s + S_BASE] + Math.imul(slot, m[s + S_WORDS]);
+}
+
+/** Pops the slot that was freed last for immediate reuse. Like Go's freegc it counts as no new allocation. */
+function reuseSlot(h: Heap, p: P, spc: number, size: number): number {
+  const { m } = h;
+  const depth = m[p.at + P_REUSABLE + spc] - 1;
+  m[p.at + P_REUSABLE + spc] = depth;
+  const word = m[p.reusable + spc * REUSABLE_CAP + depth];
+  const words = SPC_TO_WORDS[spc];
+  zeroWords(h.w, word, word + words);
+  const s = m[h.pageSpan + (word >> PAGE_OF_WORD)];
+  const slot = ((word - m[s + S_BASE]) / words) | 0;
+  const at = h.droppedBits + m[s + S_START] * 32 + (slot >> 5);
+  const bit = 1 << (slot & 31);
+  if (h.solo) m[at] &= ~bit;
+  else Atomics.and(m, at, ~bit);
+  m[p.at + P_REQUESTED + spc] += size;
+  h.f[p.stats + T_REUSED]++;
+  return word;
+}
+
+function zeroIfDirty(h: Heap, word: number, spc: number): void {
+  const { m } = h;
+  const words = SPC_TO_WORDS[spc];
+  if (words <= ZERO_AT_REFILL_WORDS) return;
+  if (m[m[h.pageSpan + (word >> PAGE_OF_WORD)] + S_NEEDZERO] !== 0) zeroWords(h.w, word, word + words);
+}
+
+/** An object of its own pages. It has one slot, is full from the start, and goes to the full list at once. */
+function mallocLarge(h: Heap, p: P, size: number, noscan: boolean, type: number): number {
+  const { m, f } = h;
+  const npages = Math.ceil(size / PAGE_SIZE);
+  if (npages > h.pages) return -1;
+  const grew = p.served;
+  const s = allocSpan(h, p, npages, noscan ? 1 : 0);
+  if (s === 0) {
+    p.served = grew;
+    return -1;
+  }
+  if (p.served < Served.mheap) p.served = Served.mheap;
+  m[s + S_LARGE_GIB] = Math.floor(size / 2 ** 30);
+  m[s + S_LARGE_REST] = size % 2 ** 30;
+  m[s + S_TYPE] = type;
+  const word = m[s + S_BASE];
+  if (m[s + S_NEEDZERO] !== 0) h.w.fill(0, word, word + npages * PAGE_WORDS);
+  m[s + S_FREEINDEX] = 1;
+  m[s + S_ALLOC_COUNT] = 1;
+  f[p.stats + T_LARGE_ALLOC] += npages * PAGE_SIZE;
+  f[p.stats + T_LARGE_ALLOC_COUNT]++;
+  f[p.stats + T_LARGE_REQUESTED] += size;
+  h.addScalar(H_HEAP_LIVE, npages * PAGE_WORDS);
+  if (m[s + S_NELEMS] !== 1) throw new Error('large span with more than one slot');
+  pushSpan(h, p, s, fullSwept(h));
+  return word;
+}

@@ -1,0 +1,331 @@
+/**
+ * Running a G: one function per operation, on the M that holds the P.
+ *
+ * Results go into the same frame, or the exchange. After an allocation's result is written, its span is told that
+ * the slot was published: should the M die in between, recovery finds the slot unpublished and drops it, so that no object
+ * stays rooted whose address nobody ever learned.
+ */
+
+import { droppedSinceMark, markAndAdvance } from '../gc/cycle.js';
+import { check } from '../heap/check.js';
+import { dropRoot, freeNow, unroot } from '../heap/free.js';
+import { HEAP_BASE, type Heap, type P, Served, T_SERVED, T_SPANS_FREED, T_SPANS_SWEPT } from '../heap/heap.js';
+import { mallocNoscan, mallocScan, ZERO_BASE } from '../heap/malloc.js';
+import { flushedMemStats, readMemStats } from '../heap/memstats.js';
+import { S_FREEINDEX, S_PUBLISHED } from '../heap/mspan.js';
+import { byteOffset, checkRooted, Found, pointsInside, resolve, Status, usableBytes } from '../heap/objects.js';
+import { PAGE_SHIFT } from '../heap/sizeclass.js';
+import { addSite } from '../heap/specials.js';
+import { sweepOne } from '../heap/sweep.js';
+import { isPointerWord, maskOf, TYPE_ALL_POINTERS } from '../heap/types.js';
+import { bytesAt } from '../memory/reservation.js';
+import { BatchOp, Flag, Op, RECORD_BYTES } from './ops.js';
+import { F_ARGS, F_OP, F_PROGRESS, F_RESULTS, type Shared } from './shared.js';
+import { safepoint, startTheWorld, stopTheWorld } from './world.js';
+
+const BASE_LO = (HEAP_BASE % 2 ** 32) | 0;
+const BASE_HI = Math.floor(HEAP_BASE / 2 ** 32);
+const encoder = new TextEncoder();
+
+/** Records between two safepoints of a batch. */
+const SAFEPOINT_EVERY = 64;
+
+/** The word address of a client's address given as two halves; far outside the heap for anything that cannot be one. */
+function wordOf(lo: number, hi: number): number {
+  const offset = (hi >>> 0) * 2 ** 32 + (lo >>> 0) - HEAP_BASE;
+  const word = Math.floor(offset / 8);
+  return word < -2 || word >= 2 ** 31 ? -1 : word;
+}
+
+export class Executor {
+  private readonly h: Heap;
+  private readonly p: P;
+  private readonly k: Shared;
+  private readonly found = new Found();
+  /** What the last `alloc` made: word address and byte. */
+  private word = 0;
+  private sub = 0;
+
+  constructor(h: Heap, p: P, k: Shared) {
+    this.h = h;
+    this.p = p;
+    this.k = k;
+  }
+
+  /** Runs the G whose frame begins at `frame`. */
+  run(frame: number): void {
+    const { m } = this.k;
+    const a = frame + F_ARGS;
+    const r = frame + F_RESULTS;
+    switch (m[frame + F_OP]) {
+      case Op.alloc:
+        this.alloc(m[a], m[a + 1], m[a + 2], m[a + 3], m, r);
+        if (m[a + 4] !== 0) this.attachSite(m[a + 4]);
+        break;
+      case Op.free:
+        this.free(m[a], m[a + 1], m[a + 2], m, r);
+        break;
+      case Op.batch:
+        m[r] = this.batch(frame, m[a], m[a + 1], m[a + 2]);
+        return;
+      case Op.sweep:
+        this.answer(r, m[a + 1], m[a + 2], this.sweep(m[a]));
+        break;
+      case Op.check:
+        this.check(r, m[a + 1], m[a + 2]);
+        break;
+      case Op.flush:
+        this.answer(r, m[a + 1], m[a + 2], this.flush());
+        break;
+      case Op.read:
+      case Op.write:
+        m[r] = this.copy(r, m[frame + F_OP] === Op.write, m[a], m[a + 1], m[a + 2], m[a + 3], m[a + 4], m[a + 5]);
+        break;
+      case Op.setPointer:
+        m[r] = this.setPointer(m[a], m[a + 1], m[a + 2], m[a + 3], m[a + 4]);
+        break;
+      case Op.describe:
+        m[r] = this.resolveLive(m[a], m[a + 1]);
+        break;
+      default:
+        break;
+    }
+    m[frame + F_PROGRESS] = 1;
+  }
+
+  /** One allocation; its result as two int32 at `to[at]`. Returns its Status. */
+  private alloc(lo: number, hi: number, flags: number, type: number, to: Int32Array, at: number): number {
+    const { h, p } = this;
+    const size = (hi >>> 0) * 2 ** 32 + (lo >>> 0);
+    p.served = Served.mcache;
+    p.sub = 0;
+    let word: number;
+    if ((flags & Flag.noscan) !== 0) word = mallocNoscan(h, p, size);
+    else if (size > 512) word = mallocScan(h, p, size, type === 0 ? TYPE_ALL_POINTERS : type);
+    else if (type <= TYPE_ALL_POINTERS) word = mallocScan(h, p, size);
+    else word = mallocScan(h, p, size, type, maskOf(h, type, 0), maskOf(h, type, 1));
+    if (word === -1) {
+      to[at] = 0;
+      to[at + 1] = Status.exhausted << 16;
+      return Status.exhausted;
+    }
+    const sub = size < 16 && (flags & Flag.noscan) !== 0 ? p.sub : 0;
+    h.f[p.stats + T_SERVED + p.served]++;
+    this.word = word;
+    this.sub = sub;
+    // The heap starts at 0xc000000000, whose low half is zero: halves add up without a carry but for the zero base, just below.
+    const offset = word * 8 + sub;
+    to[at] = (offset + BASE_LO) | 0;
+    to[at + 1] = (BASE_HI + Math.floor(offset / 2 ** 32)) | (p.served << 24);
+    if (word !== ZERO_BASE) {
+      const s = h.m[h.pageSpan + (word >> (PAGE_SHIFT - 3))];
+      h.m[s + S_PUBLISHED] = h.m[s + S_FREEINDEX];
+      if ((flags & Flag.unrooted) !== 0) unroot(h, p, word, sub);
+    }
+    return Status.ok;
+  }
+
+  private free(lo: number, hi: number, flags: number, to: Int32Array, at: number): number {
+    const word = wordOf(lo, hi);
+    let status: number = Status.ok;
+    if (word !== ZERO_BASE) {
+      status =
+        (flags & Flag.immediate) !== 0 ? freeNow(this.h, this.p, word, lo & 7) : dropRoot(this.h, this.p, word, lo & 7);
+    }
+    to[at] = 0;
+    to[at + 1] = status << 16;
+    return status;
+  }
+
+  /** Runs a batch; returns how many of its records failed. */
+  private batch(frame: number, records: number, count: number, results: number): number {
+    const { k } = this;
+    const x = k.exchange32;
+    const progress = frame + F_PROGRESS;
+    let failed = 0;
+    for (let i = 0; i < count; i++) {
+      const at = (records >> 2) + i * (RECORD_BYTES / 4);
+      const to = (results >> 2) + i * 2;
+      const op = x[at] & 255;
+      const flags = (x[at] >>> 8) & 255;
+      let status: number;
+      if (op === BatchOp.alloc) status = this.alloc(x[at + 2], x[at + 3], flags, x[at + 1], x, to);
+      else if (op === BatchOp.free && (flags & Flag.byRef) === 0)
+        status = this.free(x[at + 2], x[at + 3], flags, x, to);
+      else status = this.rare(op, flags, at, to, i, results >> 2);
+      if (status !== Status.ok) failed++;
+      k.m[progress] = i + 1;
+      if ((i & (SAFEPOINT_EVERY - 1)) === SAFEPOINT_EVERY - 1) safepoint(k, this.p);
+    }
+    return failed;
+  }
+
+  /** The records that refer to others: free by ref, store, site. */
+  private rare(op: number, flags: number, at: number, to: number, i: number, results: number): number {
+    const x = this.k.exchange32;
+    let lo = x[at + 2];
+    let hi = x[at + 3];
+    let status: number = Status.ok;
+    if ((flags & Flag.byRef) !== 0) {
+      const ref = results + lo * 2;
+      if (lo < 0 || lo >= i || (x[ref] | (x[ref + 1] & 0xffff)) === 0) status = Status.outside;
+      else {
+        hi = x[ref + 1] & 0xffff;
+        lo = x[ref];
+      }
+    }
+    if (status === Status.ok && op === BatchOp.free) return this.free(lo, hi, flags, x, to);
+    if (status === Status.ok) {
+      const before = results + (i - 1) * 2;
+      const made =
+        i > 0 && ((x[before + 1] >>> 16) & 255) === Status.ok && (x[before] | (x[before + 1] & 0xffff)) !== 0;
+      if (op === BatchOp.store) {
+        status = made ? this.setPointer(lo, hi, x[at + 1], x[before], x[before + 1] & 0xffff) : Status.badPointer;
+      } else if (op === BatchOp.site) {
+        if (made) this.attachSite(x[at + 1]);
+      } else status = Status.outOfRange;
+      // What follows a store or a site still sees the address that the alloc before it made.
+      x[to] = i > 0 ? x[before] : 0;
+      x[to + 1] = (i > 0 ? x[before + 1] & 0xffff : 0) | (status << 16);
+      return status;
+    }
+    x[to] = 0;
+    x[to + 1] = status << 16;
+    return status;
+  }
+
+  private attachSite(site: number): void {
+    if (this.word < 0) return;
+    if (resolve(this.h, this.p, this.word, this.sub, this.found) !== Status.ok) return;
+    addSite(this.h, this.p, this.found.span, this.found.slot, this.found.offset, site);
+  }
+
+  /** Looks an address up and requires that its object's root is held. */
+  private resolveLive(lo: number, hi: number): number {
+    const status = resolve(this.h, this.p, wordOf(lo, hi), lo & 7, this.found);
+    return status !== Status.ok ? status : checkRooted(this.h, this.found);
+  }
+
+  private copy(
+    r: number,
+    write: boolean,
+    lo: number,
+    hi: number,
+    at: number,
+    fromLo: number,
+    fromHi: number,
+    length: number,
+  ): number {
+    const { h, k, found } = this;
+    const status = resolve(h, this.p, wordOf(lo, hi), lo & 7, found);
+    if (status !== Status.ok) return status;
+    const size = usableBytes(h, found);
+    k.m[r + 2] = size | 0;
+    k.m[r + 3] = Math.floor(size / 2 ** 32);
+    const from = (fromHi >>> 0) * 2 ** 32 + (fromLo >>> 0);
+    if (from > size) return Status.outOfRange;
+    const n = Math.min(length, size - from);
+    if (write && n < length) return Status.outOfRange;
+    const rooted = checkRooted(h, found);
+    if (rooted !== Status.ok) return rooted;
+    const object = bytesAt(h.memory.reservation, byteOffset(h, found) + from, n);
+    if (write) object.set(k.exchange.subarray(at, at + n));
+    else k.exchange.set(object, at);
+    k.m[r + 1] = n;
+    return Status.ok;
+  }
+
+  /** Stores a target address, or null, into pointer word `word` of an object. */
+  private setPointer(lo: number, hi: number, word: number, toLo: number, toHi: number): number {
+    const { h, found } = this;
+    const status = this.resolveLive(lo, hi);
+    if (status !== Status.ok) return status;
+    if (!isPointerWord(h, found.span, found.slot, word)) return Status.notPointerWord;
+    if ((toLo | toHi) !== 0) {
+      const target = wordOf(toLo, toHi);
+      if (target !== ZERO_BASE && !pointsInside(h, target)) return Status.badPointer;
+    }
+    const at = (byteOffset(h, found) / 8 + word) * 2;
+    h.w32[at] = toLo;
+    h.w32[at + 1] = toHi;
+    return Status.ok;
+  }
+
+  private sweep(mode: number): object {
+    const { h, p, k } = this;
+    const started = performance.now();
+    const before = readMemStats(h);
+    const spansBefore = this.sum(T_SPANS_SWEPT);
+    const freedBefore = this.sum(T_SPANS_FREED);
+    let marked = false;
+    let pauseMs = 0;
+    if (mode === 2 || (mode === 0 && droppedSinceMark(h))) {
+      stopTheWorld(h, k, p);
+      markAndAdvance(h, p, true);
+      pauseMs = startTheWorld(k);
+      marked = true;
+    }
+    let pages = 0;
+    for (let n = sweepOne(h, p); n >= 0; n = sweepOne(h, p)) {
+      pages += n;
+      safepoint(k, p);
+    }
+    const after = readMemStats(h);
+    return {
+      marked,
+      pauseMilliseconds: round(pauseMs),
+      milliseconds: round(performance.now() - started),
+      spansSwept: this.sum(T_SPANS_SWEPT) - spansBefore,
+      spansFreed: this.sum(T_SPANS_FREED) - freedBefore,
+      pagesFreedBySweep: pages,
+      objectsFreed: after.Frees - before.Frees,
+      heapInuseBefore: before.HeapInuse,
+      heapInuse: after.HeapInuse,
+      heapAlloc: after.HeapAlloc,
+      numGC: after.NumGC,
+    };
+  }
+
+  private check(r: number, at: number, length: number): void {
+    const { h, p, k } = this;
+    stopTheWorld(h, k, p);
+    let differences: string[];
+    try {
+      differences = check(h);
+    } finally {
+      startTheWorld(k);
+    }
+    k.m[r + 1] = differences.length;
+    this.answer(r, at, length, {
+      ok: differences.length === 0,
+      differences: differences.slice(0, 200),
+      found: differences.length,
+    });
+  }
+
+  private flush(): object {
+    const { h, p, k } = this;
+    stopTheWorld(h, k, p);
+    try {
+      return flushedMemStats(h);
+    } finally {
+      startTheWorld(k);
+    }
+  }
+
+  private sum(counter: number): number {
+    let n = 0;
+    for (const p of this.h.ps) n += this.h.f[p.stats + counter];
+    return n;
+  }
+
+  private answer(r: number, at: number, length: number, value: object): void {
+    // encodeInto refuses shared memory: encode, then copy.
+    const bytes = encoder.encode(JSON.stringify(value));
+    if (bytes.length > length) throw new Error(`answer of ${bytes.length} bytes for a piece of ${length}`);
+    this.k.exchange.set(bytes, at);
+    this.k.m[r] = bytes.length;
+  }
+}
+
+const round = (ms: number): number => Math.round(ms * 1000) / 1000;

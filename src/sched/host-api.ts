@@ -1,0 +1,96 @@
+/**
+ * What the rest of the server may ask of a hosted heap: the main-thread side of the scheduler.
+ *
+ * Nothing here blocks. An operation is submitted as a G; `done` is called on the main thread when an M has run it, or when the M
+ * that ran it died. The main thread itself never allocates, sweeps or marks: `heap` is a view for looking only.
+ */
+
+import type { Heap } from '../heap/heap.js';
+import type { TypeTable } from '../heap/types.js';
+
+/** Thrown by `submit` and handed to `done`. `code` is an error code of the server's registry. */
+export class SchedError extends Error {
+  readonly code: 'overloaded' | 'shutting-down' | 'm-died' | 'invalid-p';
+  /** m-died only: whether the work happened. For a batch: `partly`, and how many records are done. */
+  readonly happened: 'no' | 'yes' | 'partly' | 'unknown';
+  readonly completed: number;
+
+  constructor(code: SchedError['code'], message: string, happened: SchedError['happened'] = 'no', completed = 0) {
+    super(message);
+    this.name = 'SchedError';
+    this.code = code;
+    this.happened = happened;
+    this.completed = completed;
+  }
+}
+
+/** The results of a G, valid only inside `done`. */
+export interface GView {
+  /** P that ran it. */
+  readonly p: number;
+  /** Result words R0 to R7 (ops.ts). */
+  readonly r: Int32Array;
+}
+
+/** `error` is null when the G ran to its end. */
+export type Done = (error: SchedError | null, g: GView) => void;
+
+/** A piece of the exchange: shared memory for payloads. Release it once, when the G is done and its bytes were used. */
+export interface Piece {
+  /** Byte offset in the exchange: what goes into a frame. */
+  readonly offset: number;
+  readonly length: number;
+  /** The bytes themselves; no copy. */
+  readonly bytes: Buffer;
+  /** The bytes as int32 (offset and length are multiples of 64). */
+  readonly words: Int32Array;
+  release(): void;
+}
+
+/** Sites that clients named, by number. Bounded; `intern` answers 0 (no site) when full. */
+export interface SiteTable {
+  intern(site: string): number;
+  name(id: number): string | undefined;
+}
+
+export interface HostStats {
+  /** Gs that were submitted and are not done. */
+  inFlight: number;
+  /** Gs run, by P. */
+  ran: number[];
+  /** Gs stolen, by thief. */
+  stolen: number[];
+  /** Queued Gs, by P, and in the global queue. */
+  queued: number[];
+  globalQueued: number;
+  /** Ms replaced since the heap was created. */
+  restarts: number;
+  /** Times the world was stopped, and for how many seconds in all. */
+  stops: number;
+  stoppedSeconds: number;
+  /** Per P: `running`, `idle`, `stopped`, `dead`, and its M's number. */
+  ps: { status: string; m: number }[];
+}
+
+export interface HeapScheduler {
+  readonly name: string;
+  /** This thread's view of the heap, for inspection: read only. */
+  readonly heap: Heap;
+  readonly procs: number;
+  readonly types: TypeTable;
+  readonly sites: SiteTable;
+  /**
+   * Runs an operation on P `p` (-1: any). `a` are arguments A0…A7. Throws SchedError `invalid-p`, `overloaded`, or `shutting-down`
+   * at once; later failures come through `done`.
+   */
+  submit(op: number, p: number, a: ArrayLike<number>, done: Done): void;
+  /** The fast way for one allocation: no argument array. `size` up to 2^53. */
+  submitAlloc(size: number, flags: number, type: number, site: number, p: number, done: Done): void;
+  /** A piece of at least `length` bytes. Throws SchedError `overloaded` when the exchange is used up. */
+  take(length: number): Piece;
+  /** `submit` as a promise of a copy of the result words. */
+  call(op: number, p: number, a: ArrayLike<number>): Promise<{ p: number; r: Int32Array }>;
+  stats(): HostStats;
+  /** Ends the worker of a P at once, as a crash would. For tests and fault drills. */
+  terminateM(p: number): Promise<void>;
+}

@@ -1,0 +1,503 @@
+/**
+ * HeapHost: the main thread's side of one heap. It owns the memory, starts the Ms, queues Gs, and answers when they are done.
+ *
+ * The main thread never allocates, sweeps, marks, or blocks. Submitting writes a frame and a ring entry; the Ms that got work are
+ * woken once per turn of the event loop (setImmediate), however many requests the turn brought. Done Gs come back on rings that
+ * are drained when the doorbell rings (Atomics.waitAsync).
+ *
+ * Which P: the one that the request names; else, for short work, the P of this turn while its queue is short; else an idle P; else the
+ * shortest queue of a P that runs nothing long.
+ *
+ * An M that dies (terminate, out of memory, a bug) is noticed by its exit. Its P is marked dead, a new M is started that repairs the
+ * heap and takes the P over; then the Gs that died with it are answered with `m-died`, saying whether their work happened.
+ */
+
+import { Worker } from 'node:worker_threads';
+import { Heap } from '../heap/heap.js';
+import { readMemStats } from '../heap/memstats.js';
+import { isDropped, S_BASE, S_STATE, S_WORDS, SpanState } from '../heap/mspan.js';
+import { PAGE_SHIFT } from '../heap/sizeclass.js';
+import { TypeTable } from '../heap/types.js';
+import { releaseWhole } from '../memory/os.js';
+import type { EffectiveSettings, HeapSummary, HostedHeap, LiveSettings } from '../server/hosted.js';
+import { Exchange } from './exchange.js';
+import { type Done, type GView, type HeapScheduler, type HostStats, type Piece, SchedError } from './host-api.js';
+import { Op } from './ops.js';
+import {
+  F_ARGS,
+  F_OP,
+  F_PINNED,
+  F_PROGRESS,
+  F_RAN,
+  F_RESULTS,
+  F_STATUS,
+  FRAMES,
+  GStatus,
+  K_DOORBELL,
+  K_GLOBAL_HEAD,
+  K_GLOBAL_TAIL,
+  K_MAIN_WAITS,
+  K_SHUTDOWN,
+  newSchedMemory,
+  P_STATUS_NAMES,
+  PStatus,
+  RUNQ,
+  ringLength,
+  ringPush,
+  Shared,
+  SP_CURRENT,
+  SP_DONE_HEAD,
+  SP_DONE_TAIL,
+  SP_LOCAL_HEAD,
+  SP_LOCAL_TAIL,
+  SP_LONG,
+  SP_PINNED_HEAD,
+  SP_PINNED_TAIL,
+  SP_RAN,
+  SP_RUNQ_HEAD,
+  SP_RUNQ_TAIL,
+  SP_STATUS,
+  SP_STOLEN,
+  SP_WAKE,
+} from './shared.js';
+import { Sites } from './sites.js';
+import { worldStops } from './world.js';
+
+/** Short Gs that one turn gives to one P before it looks for another. */
+const TURN_SHARE = 32;
+/** An M that does not come up in this time is an error. */
+const START_MS = 20_000;
+
+export interface HostOptions {
+  /** `GODEBUG=clobberfree=1`. */
+  readonly clobberFree?: boolean;
+  /** Told when an M died, with the P that it held. */
+  readonly onRestart?: (p: number, error: Error | null) => void;
+}
+
+/** This module may run from TypeScript sources under a test runner; Ms are always the compiled ones. */
+function workerUrl(): URL {
+  const here = import.meta.url;
+  return here.endsWith('.ts') ? new URL('../../dist/src/sched/worker.js', here) : new URL('./worker.js', here);
+}
+
+class FrameView implements GView {
+  p = 0;
+  r: Int32Array = new Int32Array(8);
+}
+
+export class HeapHost implements HeapScheduler, HostedHeap {
+  readonly name: string;
+  readonly createdAt = new Date();
+  readonly heap: Heap;
+  readonly procs: number;
+  readonly types: TypeTable;
+  readonly sites = new Sites();
+  private current: EffectiveSettings;
+  private readonly k: Shared;
+  private readonly exchange: Exchange;
+  private readonly options: HostOptions;
+  private readonly workers: Worker[] = [];
+  /** By frame: what to call when it is done; null for a free frame. */
+  private readonly pending: (Done | null)[] = new Array(FRAMES).fill(null);
+  private readonly freeFrames: number[] = Array.from({ length: FRAMES }, (_, i) => FRAMES - 1 - i);
+  private readonly views: Int32Array[];
+  private readonly view = new FrameView();
+  private readonly toWake: number[] = [];
+  private flushing = false;
+  private turnP = -1;
+  private turnCount = 0;
+  private restarts = 0;
+  private inFlight = 0;
+  private closing: Promise<void> | null = null;
+  private closed = false;
+  private whenEmpty: (() => void) | null = null;
+
+  private constructor(name: string, settings: EffectiveSettings, options: HostOptions) {
+    this.name = name;
+    this.current = settings;
+    this.options = options;
+    this.procs = settings.gomaxprocs;
+    this.heap = Heap.create({
+      reserve: settings.reserve,
+      arenaSize: settings.arenaSize,
+      procs: settings.gomaxprocs,
+      clobberFree: options.clobberFree,
+    });
+    this.types = new TypeTable(this.heap);
+    this.k = new Shared(newSchedMemory(this.procs));
+    this.exchange = new Exchange(this.k.memory.exchange);
+    this.views = Array.from({ length: FRAMES }, (_, g) => {
+      const r = this.k.frame(g) + F_RESULTS;
+      return this.k.m.subarray(r, r + 8);
+    });
+  }
+
+  /** Makes a heap and its Ms; resolves when every M runs. */
+  static async create(name: string, settings: EffectiveSettings, options: HostOptions = {}): Promise<HeapHost> {
+    const host = new HeapHost(name, settings, options);
+    try {
+      await Promise.all(Array.from({ length: host.procs }, (_, p) => host.startM(p, false)));
+    } catch (error) {
+      await host.close();
+      throw error;
+    }
+    host.listen();
+    return host;
+  }
+
+  get settings(): EffectiveSettings {
+    return this.current;
+  }
+
+  update(settings: LiveSettings): void {
+    this.current = { ...this.current, ...settings };
+  }
+
+  summary(): HeapSummary {
+    const s = readMemStats(this.heap);
+    return {
+      heapAlloc: s.HeapAlloc,
+      heapObjects: s.HeapObjects,
+      heapInuse: s.HeapInuse,
+      heapIdle: s.HeapIdle,
+      heapReleased: s.HeapReleased,
+      heapSys: s.HeapSys,
+    };
+  }
+
+  take(length: number): Piece {
+    return this.exchange.take(length);
+  }
+
+  submit(op: number, p: number, a: ArrayLike<number>, done: Done): void {
+    const g = this.frameFor(p, done);
+    const { m } = this.k;
+    const at = this.k.frame(g);
+    m[at + F_OP] = op;
+    for (let i = 0; i < 8; i++) m[at + F_ARGS + i] = a[i] ?? 0;
+    this.enqueue(g, p, op !== Op.batch || a[1] <= TURN_SHARE);
+  }
+
+  submitAlloc(size: number, flags: number, type: number, site: number, p: number, done: Done): void {
+    const g = this.frameFor(p, done);
+    const { m } = this.k;
+    const at = this.k.frame(g);
+    m[at + F_OP] = Op.alloc;
+    m[at + F_ARGS] = size | 0;
+    m[at + F_ARGS + 1] = Math.floor(size / 2 ** 32);
+    m[at + F_ARGS + 2] = flags;
+    m[at + F_ARGS + 3] = type;
+    m[at + F_ARGS + 4] = site;
+    this.enqueue(g, p, true);
+  }
+
+  call(op: number, p: number, a: ArrayLike<number>): Promise<{ p: number; r: Int32Array }> {
+    return new Promise((resolve, reject) => {
+      this.submit(op, p, a, (error, g) => {
+        if (error === null) resolve({ p: g.p, r: Int32Array.from(g.r) });
+        else reject(error);
+      });
+    });
+  }
+
+  stats(): HostStats {
+    const { k, procs } = this;
+    const each = <T>(f: (sp: number, p: number) => T): T[] => Array.from({ length: procs }, (_, p) => f(k.sp(p), p));
+    const stops = worldStops(k);
+    return {
+      inFlight: this.inFlight,
+      ran: each((sp) => k.m[sp + SP_RAN] >>> 0),
+      stolen: each((sp) => k.m[sp + SP_STOLEN] >>> 0),
+      queued: each((sp) => this.queued(sp)),
+      globalQueued: ringLength(k.m, k.scalars + K_GLOBAL_HEAD, k.scalars + K_GLOBAL_TAIL),
+      restarts: this.restarts,
+      stops: stops.stops,
+      stoppedSeconds: stops.seconds,
+      ps: each((sp, p) => ({ status: P_STATUS_NAMES[k.m[sp + SP_STATUS]], m: this.workers[p]?.threadId ?? -1 })),
+    };
+  }
+
+  async terminateM(p: number): Promise<void> {
+    await this.workers[p]?.terminate();
+  }
+
+  /** Finishes what is in flight, ends the Ms, gives the memory back. */
+  close(): Promise<void> {
+    this.closing ??= this.shutDown();
+    return this.closing;
+  }
+
+  private async shutDown(): Promise<void> {
+    if (this.inFlight > 0) await new Promise<void>((resolve) => (this.whenEmpty = resolve));
+    this.closed = true;
+    const { m, scalars } = this.k;
+    const exits = this.workers.map(
+      (w) => new Promise<void>((resolve) => (w.threadId === -1 ? resolve() : w.once('exit', () => resolve()))),
+    );
+    Atomics.store(m, scalars + K_SHUTDOWN, 1);
+    for (let p = 0; p < this.procs; p++) this.wake(p);
+    await Promise.all(exits);
+    // Ring the main thread's own doorbell, so that its last wait ends.
+    Atomics.add(m, scalars + K_DOORBELL, 1);
+    Atomics.notify(m, scalars + K_DOORBELL);
+    for (const buffer of [this.heap.memory.reservation, this.heap.memory.metadata, this.k.memory.exchange]) {
+      releaseWhole(buffer);
+    }
+  }
+
+  private frameFor(p: number, done: Done): number {
+    if (this.closing !== null) throw new SchedError('shutting-down', `heap ${this.name} is being removed`);
+    if (p >= this.procs || p < -1) throw new SchedError('invalid-p', `p must be 0 to ${this.procs - 1}`);
+    const g = this.freeFrames.pop();
+    if (g === undefined) throw new SchedError('overloaded', `${FRAMES} operations are in flight on heap ${this.name}`);
+    this.pending[g] = done;
+    this.inFlight++;
+    const { m } = this.k;
+    const at = this.k.frame(g);
+    m[at + F_PROGRESS] = 0;
+    m[at + F_PINNED] = p;
+    m[at + F_RAN] = -1;
+    m[at + F_STATUS] = GStatus.queued;
+    return g;
+  }
+
+  private enqueue(g: number, wanted: number, short: boolean): void {
+    const { k } = this;
+    const { m } = k;
+    const p = wanted >= 0 ? wanted : this.pick(short);
+    const sp = k.sp(p);
+    if (wanted >= 0) ringPush(m, k.pinned + p * FRAMES, FRAMES, sp + SP_PINNED_HEAD, sp + SP_PINNED_TAIL, g);
+    else if (!ringPush(m, k.runq + p * RUNQ, RUNQ, sp + SP_RUNQ_HEAD, sp + SP_RUNQ_TAIL, g)) {
+      ringPush(m, k.global, FRAMES, k.scalars + K_GLOBAL_HEAD, k.scalars + K_GLOBAL_TAIL, g);
+    }
+    if (!this.toWake.includes(p)) this.toWake.push(p);
+    if (!this.flushing) {
+      this.flushing = true;
+      setImmediate(this.endTurn);
+    }
+  }
+
+  private readonly endTurn = (): void => {
+    this.flushing = false;
+    this.turnP = -1;
+    for (const p of this.toWake) this.wake(p);
+    this.toWake.length = 0;
+  };
+
+  private wake(p: number): void {
+    const at = this.k.sp(p) + SP_WAKE;
+    Atomics.add(this.k.m, at, 1);
+    Atomics.notify(this.k.m, at);
+  }
+
+  private pick(short: boolean): number {
+    if (short && this.turnP >= 0 && this.turnCount < TURN_SHARE) {
+      this.turnCount++;
+      return this.turnP;
+    }
+    const { k } = this;
+    let best = 0;
+    let bestLoad = Number.POSITIVE_INFINITY;
+    for (let p = 0; p < this.procs; p++) {
+      const sp = k.sp(p);
+      const status = k.m[sp + SP_STATUS];
+      let load = this.queued(sp);
+      if (status === PStatus.dead) load += 10_000;
+      else if (status !== PStatus.idle) load += k.m[sp + SP_LONG] !== 0 ? 1000 : 1;
+      if (load < bestLoad) {
+        best = p;
+        bestLoad = load;
+      }
+    }
+    if (short) {
+      this.turnP = best;
+      this.turnCount = 1;
+    }
+    return best;
+  }
+
+  private queued(sp: number): number {
+    const { m } = this.k;
+    return (
+      ringLength(m, sp + SP_RUNQ_HEAD, sp + SP_RUNQ_TAIL) +
+      ringLength(m, sp + SP_LOCAL_HEAD, sp + SP_LOCAL_TAIL) +
+      ringLength(m, sp + SP_PINNED_HEAD, sp + SP_PINNED_TAIL)
+    );
+  }
+
+  // Done Gs.
+
+  /** Sleeps on the doorbell; rings of Ms between two drains cost one wake. */
+  private readonly listen = (): void => {
+    const { m, scalars } = this.k;
+    for (;;) {
+      const bell = Atomics.load(m, scalars + K_DOORBELL);
+      this.drain();
+      if (this.closed) return;
+      Atomics.store(m, scalars + K_MAIN_WAITS, 1);
+      const wait = Atomics.waitAsync(m, scalars + K_DOORBELL, bell);
+      if (!wait.async) continue;
+      void wait.value.then(this.listen);
+      return;
+    }
+  };
+
+  private drain(): void {
+    const { k } = this;
+    const { m } = k;
+    for (let p = 0; p < this.procs; p++) {
+      const sp = k.sp(p);
+      const tail = Atomics.load(m, sp + SP_DONE_TAIL);
+      let head = m[sp + SP_DONE_HEAD];
+      while (head !== tail) {
+        const g = m[k.done + p * FRAMES + (head & (FRAMES - 1))];
+        head = (head + 1) | 0;
+        Atomics.store(m, sp + SP_DONE_HEAD, head);
+        this.finish(g, null);
+      }
+    }
+  }
+
+  private finish(g: number, error: SchedError | null): void {
+    const done = this.pending[g];
+    // Answered already: its M died between putting it on the ring and forgetting it.
+    if (done === null) return;
+    this.pending[g] = null;
+    this.view.p = this.k.m[this.k.frame(g) + F_RAN];
+    this.view.r = this.views[g];
+    try {
+      done(error, this.view);
+    } finally {
+      this.k.m[this.k.frame(g) + F_STATUS] = GStatus.free;
+      this.freeFrames.push(g);
+      this.inFlight--;
+      if (this.inFlight === 0 && this.whenEmpty !== null) this.whenEmpty();
+    }
+  }
+
+  // Ms.
+
+  private startM(p: number, recovers: boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const worker = new Worker(workerUrl(), {
+        workerData: { heap: this.heap.memory, sched: this.k.memory, p, recovers },
+        name: `goheap ${this.name} P${p}`,
+      });
+      this.workers[p] = worker;
+      let failure: Error | null = null;
+      const timer = setTimeout(() => reject(new Error(`the M of P${p} did not start`)), START_MS);
+      worker.once('message', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+      worker.on('error', (error: unknown) => {
+        failure = error instanceof Error ? error : new Error(String(error));
+      });
+      worker.on('exit', () => {
+        clearTimeout(timer);
+        reject(failure ?? new Error(`the M of P${p} ended before it ran`));
+        if (!this.closed && this.workers[p] === worker) this.replace(p, failure);
+      });
+    });
+  }
+
+  /** Marks the P dead, has a new M repair the heap and take it over, then answers what died with the old one. */
+  private replace(p: number, error: Error | null): void {
+    const { m } = this.k;
+    this.restarts++;
+    Atomics.store(m, this.k.sp(p) + SP_STATUS, PStatus.dead);
+    Atomics.notify(m, this.k.sp(p) + SP_STATUS);
+    this.drain();
+    const current = m[this.k.sp(p) + SP_CURRENT] - 1;
+    this.options.onRestart?.(p, error);
+    void this.startM(p, true).then(
+      () => {
+        if (current >= 0 && this.pending[current] !== null) this.answerDead(current);
+        this.findLost();
+      },
+      () => {
+        // Its exit was noticed as well, and another one is under way.
+      },
+    );
+  }
+
+  private answerDead(g: number): void {
+    const at = this.k.frame(g);
+    const { m } = this.k;
+    if (m[at + F_STATUS] === GStatus.done) {
+      this.finish(g, null);
+      return;
+    }
+    const completed = m[at + F_PROGRESS];
+    const happened = this.happened(at, completed);
+    const text = `the thread of P${m[at + F_RAN]} died while it ran this operation`;
+    this.finish(g, new SchedError('m-died', text, happened, completed));
+  }
+
+  private happened(at: number, completed: number): SchedError['happened'] {
+    const { m } = this.k;
+    switch (m[at + F_OP]) {
+      case Op.alloc:
+        // Finished but not yet reported, or undone by the recovery.
+        return completed > 0 ? 'yes' : 'no';
+      case Op.free:
+        return completed > 0 || this.isFreed(m[at + F_ARGS], m[at + F_ARGS + 1]) ? 'yes' : 'no';
+      case Op.batch:
+        return completed === m[at + F_ARGS + 1] ? 'yes' : completed > 0 ? 'partly' : 'no';
+      case Op.read:
+      case Op.describe:
+      case Op.check:
+        return 'no';
+      default:
+        return completed > 0 ? 'yes' : 'unknown';
+    }
+  }
+
+  private isFreed(lo: number, hi: number): boolean {
+    const { heap } = this;
+    const word = Math.floor(((hi >>> 0) * 2 ** 32 + (lo >>> 0) - 0xc0_0000_0000) / 8);
+    if (word < 0 || word >= heap.pages << (PAGE_SHIFT - 3)) return false;
+    const s = heap.m[heap.pageSpan + (word >> (PAGE_SHIFT - 3))];
+    if (s === 0 || heap.m[s + S_STATE] !== SpanState.inUse) return true;
+    return isDropped(heap, s, Math.floor((word - heap.m[s + S_BASE]) / heap.m[s + S_WORDS]));
+  }
+
+  /**
+   * Gs that a dying M had taken off a queue and not begun. They are in flight, queued, and in no queue: seen so twice, a moment
+   * apart (a G on its way from one queue to another is in none), they are lost, and nothing of them happened.
+   */
+  private findLost(): void {
+    const missing = this.missing();
+    if (missing.length === 0) return;
+    setTimeout(() => {
+      const still = new Set(this.missing());
+      for (const g of missing) {
+        if (!still.has(g) || this.pending[g] === null) continue;
+        if (this.k.m[this.k.frame(g) + F_STATUS] !== GStatus.queued) this.answerDead(g);
+        else this.finish(g, new SchedError('m-died', 'the thread that had taken this operation died before it began'));
+      }
+    }, 100).unref();
+  }
+
+  private missing(): number[] {
+    const { k, procs } = this;
+    const { m } = k;
+    const seen = new Set<number>();
+    const walk = (ring: number, size: number, head: number, tail: number): void => {
+      for (let at = m[head]; at !== m[tail]; at = (at + 1) | 0) seen.add(m[ring + (at & (size - 1))]);
+    };
+    walk(k.global, FRAMES, k.scalars + K_GLOBAL_HEAD, k.scalars + K_GLOBAL_TAIL);
+    for (let p = 0; p < procs; p++) {
+      const sp = k.sp(p);
+      walk(k.runq + p * RUNQ, RUNQ, sp + SP_RUNQ_HEAD, sp + SP_RUNQ_TAIL);
+      walk(k.local + p * RUNQ, RUNQ, sp + SP_LOCAL_HEAD, sp + SP_LOCAL_TAIL);
+      walk(k.pinned + p * FRAMES, FRAMES, sp + SP_PINNED_HEAD, sp + SP_PINNED_TAIL);
+      walk(k.done + p * FRAMES, FRAMES, sp + SP_DONE_HEAD, sp + SP_DONE_TAIL);
+      seen.add(m[sp + SP_CURRENT] - 1);
+    }
+    const out: number[] = [];
+    for (let g = 0; g < FRAMES; g++) if (this.pending[g] !== null && !seen.has(g)) out.push(g);
+    return out;
+  }
+}

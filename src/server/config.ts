@@ -1,0 +1,376 @@
+/**
+ * The configuration: everything that can be chosen when the process starts, from the environment and nowhere else.
+ *
+ * One table declares each variable once: its name, what it may be, its default, its meaning, and whether it is a
+ * secret. Parsing, `goheap --help`, the log line at start and `docs/configuration.md` are all made from the table
+ * (`config-text.ts`). Names are Go's where Go has them, with Go's grammar; but where Go ignores a malformed value, a
+ * server must not: every bad value ends the process with status 2 and one line that says what would be right.
+ *
+ * An empty variable counts as absent, so that `AUTH_TOKEN=` in a compose file means no token.
+ */
+
+import { availableParallelism } from 'node:os';
+import { formatGoDuration, GO_DURATION_WORDS, parseGoDuration } from './goduration.js';
+import { formatGoSize, GO_SIZE_WORDS, parseGoSize } from './gosize.js';
+import type { EffectiveSettings } from './hosted.js';
+
+const KiB = 2 ** 10;
+const MiB = 2 ** 20;
+const GiB = 2 ** 30;
+
+export const MIN_RESERVE = 64 * MiB;
+export const MAX_RESERVE = 8 * GiB;
+export const ARENA_SIZES: readonly number[] = [64 * MiB, 4 * MiB];
+
+export type Group = 'Go' | 'Heaps' | 'Limits' | 'Server';
+
+export interface Variable<T> {
+  readonly env: string;
+  readonly group: Group;
+  /** What it may be, in words, completing "must be …". */
+  readonly allowed: string;
+  readonly default: T;
+  /** The default in words, where it depends on the machine. */
+  readonly defaultText?: string;
+  readonly help: string;
+  readonly secret?: boolean;
+  /** The value, or undefined if the text is malformed. */
+  parse(text: string): T | undefined;
+  show(value: T): string;
+}
+
+type Common<T> = Pick<Variable<T>, 'env' | 'group' | 'default' | 'help'> & { defaultText?: string };
+
+function integer(of: Common<number> & { min: number; max: number }): Variable<number> {
+  return {
+    ...of,
+    allowed: `a whole number from ${of.min} to ${of.max}`,
+    parse: (text) => {
+      const n = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN;
+      return n >= of.min && n <= of.max ? n : undefined;
+    },
+    show: String,
+  };
+}
+
+function size(of: Common<number> & { min: number; max: number }): Variable<number> {
+  return {
+    ...of,
+    allowed: `${GO_SIZE_WORDS}, from ${formatGoSize(of.min)} to ${formatGoSize(of.max)}`,
+    parse: (text) => {
+      const n = parseGoSize(text);
+      return n !== undefined && n >= of.min && n <= of.max ? n : undefined;
+    },
+    show: formatGoSize,
+  };
+}
+
+function duration(of: Common<number> & { max: number }): Variable<number> {
+  return {
+    ...of,
+    allowed: `${GO_DURATION_WORDS}, at most ${formatGoDuration(of.max)}`,
+    parse: (text) => {
+      const n = parseGoDuration(text);
+      return n !== undefined && n <= of.max ? n : undefined;
+    },
+    show: formatGoDuration,
+  };
+}
+
+/** "off", or what `inner` takes. */
+function orOff<T>(inner: Variable<T>, byDefault: T | 'off' = inner.default): Variable<T | 'off'> {
+  return {
+    ...inner,
+    default: byDefault,
+    allowed: `${inner.allowed}, or off`,
+    parse: (text) => (text === 'off' ? 'off' : inner.parse(text)),
+    show: (value) => (value === 'off' ? 'off' : inner.show(value)),
+  };
+}
+
+function choice<T extends string>(of: Common<T> & { values: readonly T[] }): Variable<T> {
+  return {
+    ...of,
+    allowed: `one of ${of.values.join(', ')}`,
+    parse: (text) => of.values.find((value) => value === text),
+    show: String,
+  };
+}
+
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+const gogc: Variable<number | 'off'> = {
+  env: 'GOGC',
+  group: 'Go',
+  default: 100,
+  allowed: 'a whole number of percent, or off',
+  help: 'By how many percent a heap may grow between two collections. A negative number is off, as in Go.',
+  parse: (text) => {
+    if (text === 'off' || /^-[0-9]{1,9}$/.test(text)) return 'off';
+    const n = /^[0-9]{1,10}$/.test(text) ? Number(text) : Number.NaN;
+    return n < 2 ** 31 ? n : undefined;
+  },
+  show: String,
+};
+
+const gomemlimit: Variable<number | 'off'> = {
+  env: 'GOMEMLIMIT',
+  group: 'Go',
+  default: 'off',
+  allowed: `${GO_SIZE_WORDS}, or off`,
+  help: "Go's soft limit on the memory of a heap.",
+  parse: (text) => {
+    if (text === 'off') return 'off';
+    const n = parseGoSize(text);
+    // Go writes "no limit" as 2^63-1; anything beyond 2^53 is no limit here either.
+    return n === Number.POSITIVE_INFINITY ? 'off' : n;
+  },
+  show: (value) => (value === 'off' ? 'off' : formatGoSize(value)),
+};
+
+const godebug: Variable<Readonly<Record<string, string>>> = {
+  env: 'GODEBUG',
+  group: 'Go',
+  default: {},
+  defaultText: 'empty',
+  allowed: 'a comma-separated list of key=value',
+  help: "Go's debugging switches, such as gctrace=1. Keys that have no meaning here are ignored, as in Go.",
+  parse: (text) => {
+    const pairs = text.split(',').map((pair) => /^([a-z][a-z0-9]*)=([^=,]*)$/.exec(pair.trim()));
+    if (pairs.includes(null)) return undefined;
+    return Object.fromEntries((pairs as RegExpExecArray[]).map(([, key, value]) => [key, value]));
+  },
+  show: (value) =>
+    Object.entries(value)
+      .map(([k, v]) => `${k}=${v}`)
+      .join(','),
+};
+
+const arenaSize: Variable<number> = {
+  env: 'GOHEAP_ARENA_SIZE',
+  group: 'Heaps',
+  default: 64 * MiB,
+  allowed: '64MiB or 4MiB',
+  help: "The size of an arena: 64MiB as on linux/amd64, 4MiB as on Go's other platforms.",
+  parse: (text) => ARENA_SIZES.find((bytes) => bytes === parseGoSize(text)),
+  show: formatGoSize,
+};
+
+const authToken: Variable<string | undefined> = {
+  env: 'AUTH_TOKEN',
+  group: 'Server',
+  default: undefined,
+  defaultText: 'none',
+  allowed: 'at most 256 letters, digits and -._~+/ with = at the end (RFC 6750)',
+  help: 'Bearer token that every request to /v1 and /metrics must carry. Health, docs and problem pages stay open.',
+  secret: true,
+  parse: (text) => (/^[A-Za-z0-9\-._~+/]+=*$/.test(text) && text.length <= 256 ? text : undefined),
+  show: (value) => value ?? '',
+};
+
+const host: Variable<string> = {
+  env: 'HOST',
+  group: 'Server',
+  default: '127.0.0.1',
+  allowed: 'a host name or an IP address',
+  help: 'The address to listen on. Loopback by default; 0.0.0.0 is every interface: set AUTH_TOKEN with it.',
+  parse: (text) => (/^[A-Za-z0-9.:_%-]+$/.test(text) ? text : undefined),
+  show: String,
+};
+
+/** The table. The keys are the names in the code. */
+export const VARIABLES = {
+  gomaxprocs: integer({
+    env: 'GOMAXPROCS',
+    group: 'Go',
+    default: availableParallelism(),
+    defaultText: 'the number of CPUs',
+    min: 1,
+    max: 1024,
+    help: 'The number of Ps of a heap, each with a thread of its own.',
+  }),
+  gogc,
+  gomemlimit,
+  godebug,
+
+  reserve: size({
+    env: 'GOHEAP_RESERVE',
+    group: 'Heaps',
+    default: 4 * GiB,
+    min: MIN_RESERVE,
+    max: MAX_RESERVE,
+    help: 'Address space of a heap, a whole number of arenas. It costs nothing until it is touched.',
+  }),
+  arenaSize,
+
+  maxHeaps: integer({
+    env: 'GOHEAP_MAX_HEAPS',
+    group: 'Limits',
+    default: 16,
+    min: 1,
+    max: 1000,
+    help: 'How many heaps may exist at once.',
+  }),
+  maxProcs: integer({
+    env: 'GOHEAP_MAX_PROCS',
+    group: 'Limits',
+    default: 64,
+    min: 1,
+    max: 1024,
+    help: 'How many Ps one heap may have.',
+  }),
+  maxObject: size({
+    env: 'GOHEAP_MAX_OBJECT',
+    group: 'Limits',
+    default: GiB,
+    min: KiB,
+    max: MAX_RESERVE,
+    help: 'The largest object that may be allocated.',
+  }),
+  bodyLimit: size({
+    env: 'GOHEAP_BODY_LIMIT',
+    group: 'Limits',
+    default: 16 * MiB,
+    min: KiB,
+    max: GiB,
+    help: 'The largest request body.',
+  }),
+  maxBatch: integer({
+    env: 'GOHEAP_MAX_BATCH',
+    group: 'Limits',
+    default: 100_000,
+    min: 1,
+    max: 10_000_000,
+    help: 'How many operations one batch may have.',
+  }),
+  maxStreams: integer({
+    env: 'GOHEAP_MAX_STREAMS',
+    group: 'Limits',
+    default: 64,
+    min: 1,
+    max: 10_000,
+    help: 'How many event streams may be open at once.',
+  }),
+  maxInflight: integer({
+    env: 'MAX_INFLIGHT',
+    group: 'Limits',
+    default: 16_384,
+    min: 1,
+    max: 1_000_000,
+    help: 'How many operations may wait for one heap; more are answered 503 overloaded.',
+  }),
+  maxConnections: orOff(
+    integer({
+      env: 'MAX_CONNECTIONS',
+      group: 'Limits',
+      default: 10_000,
+      min: 1,
+      max: 1_000_000,
+      help: 'How many TCP connections may be open at once; more are dropped.',
+    }),
+  ),
+  rateLimit: orOff(
+    integer({
+      env: 'RATE_LIMIT',
+      group: 'Limits',
+      default: 0,
+      min: 1,
+      max: 1_000_000_000,
+      help: 'Requests a minute that one client address may send; more are answered 429.',
+    }),
+    'off',
+  ),
+
+  host,
+  port: integer({
+    env: 'PORT',
+    group: 'Server',
+    default: 8080,
+    min: 0,
+    max: 65_535,
+    help: 'The TCP port; 0 lets the system choose.',
+  }),
+  authToken,
+  logLevel: choice({
+    env: 'LOG_LEVEL',
+    group: 'Server',
+    default: 'info',
+    values: LOG_LEVELS,
+    help: 'What is logged, as JSON on standard output. Requests one by one only from debug down.',
+  }),
+  requestTimeout: duration({
+    env: 'REQUEST_TIMEOUT',
+    group: 'Server',
+    default: 60_000,
+    max: 3_600_000,
+    help: 'How long a client may take to send a whole request; 0s is for ever.',
+  }),
+  shutdownGrace: duration({
+    env: 'SHUTDOWN_GRACE',
+    group: 'Server',
+    default: 10_000,
+    max: 3_600_000,
+    help: 'After SIGTERM or SIGINT, how long running requests may take before they are cut off.',
+  }),
+  trustProxy: orOff(
+    integer({
+      env: 'TRUST_PROXY',
+      group: 'Server',
+      default: 0,
+      min: 1,
+      max: 16,
+      help: 'How many proxies stand in front: so many X-Forwarded-* hops are believed (client address, host).',
+    }),
+    'off',
+  ),
+} as const;
+
+export type Config = {
+  readonly [K in keyof typeof VARIABLES]: (typeof VARIABLES)[K] extends Variable<infer T> ? T : never;
+};
+
+export class ConfigError extends Error {}
+
+/** Reads the environment; throws a ConfigError with one clear line at the first bad value. */
+export function loadConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const config: Record<string, unknown> = {};
+  for (const [key, variable] of Object.entries(VARIABLES) as [string, Variable<unknown>][]) {
+    const text = env[variable.env];
+    if (text === undefined || text === '') {
+      config[key] = variable.default;
+      continue;
+    }
+    const value = variable.parse(text);
+    if (value === undefined) {
+      const shown = variable.secret ? '(a secret)' : JSON.stringify(text);
+      throw new ConfigError(`${variable.env} is ${shown}, but must be ${variable.allowed}`);
+    }
+    config[key] = value;
+  }
+  return crossCheck(config as Config, env);
+}
+
+/** What no single variable can say. A default gives way; an explicit value is an error. */
+function crossCheck(config: Config, env: Readonly<Record<string, string | undefined>>): Config {
+  if (config.reserve % config.arenaSize !== 0) {
+    const arena = formatGoSize(config.arenaSize);
+    throw new ConfigError(
+      `GOHEAP_RESERVE is ${formatGoSize(config.reserve)}, but must be a multiple of the arena size, ${arena}`,
+    );
+  }
+  if (config.gomaxprocs > config.maxProcs) {
+    if (env.GOMAXPROCS) {
+      throw new ConfigError(
+        `GOMAXPROCS is ${config.gomaxprocs}, but must be at most GOHEAP_MAX_PROCS, ${config.maxProcs}`,
+      );
+    }
+    return { ...config, gomaxprocs: config.maxProcs };
+  }
+  return config;
+}
+
+/** The settings that a heap gets when its creator names none. */
+export function defaultSettings(config: Config): EffectiveSettings {
+  const { gomaxprocs, gogc, gomemlimit, arenaSize, reserve } = config;
+  return { gomaxprocs, gogc, gomemlimit, arenaSize, reserve };
+}

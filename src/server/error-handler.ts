@@ -1,0 +1,119 @@
+/**
+ * Every error that can reach a client passes through here and leaves as a problem document.
+ *
+ * Ours (`Problem`) go out as they are. Fastify's, its plugins' and Node's are mapped, code by code, to entries of
+ * `errors.ts`; whatever is not in the map is a bug of ours and answers `internal`, with the details in the log only.
+ * Requests that Node's HTTP parser rejects never become a Fastify request: `onClientError` answers those on the socket.
+ *
+ * Invariant: no answer contains a stack trace, a file name, or the text of an unexpected exception.
+ */
+
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { ErrorCode } from './errors.js';
+import { PROBLEM_JSON, Problem } from './problem.js';
+
+/** Bodies that some route of this server reads. Which of them a route takes depends on where it is registered. */
+const BODY_TYPES = ['application/json', 'application/x-ndjson', 'application/octet-stream'];
+
+type Mapping = (error: FastifyError, request: FastifyRequest) => Problem;
+
+const say =
+  (code: ErrorCode, detail: string): Mapping =>
+  () =>
+    new Problem(code, detail);
+
+const unauthorized =
+  (detail: string): Mapping =>
+  () =>
+    new Problem('unauthorized', detail, {}, { 'www-authenticate': 'Bearer realm="goheap"' });
+
+/** Fastify's errors and its plugins', by their code. */
+const MAPPINGS: Record<string, Mapping> = {
+  FST_ERR_CTP_INVALID_JSON_BODY: say('invalid-json', 'The body is not valid JSON.'),
+  FST_ERR_CTP_EMPTY_JSON_BODY: say('invalid-json', 'The Content-Type is application/json, but the body is empty.'),
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: say('incomplete-body', 'The body is not as long as Content-Length says.'),
+  ECONNRESET: say('incomplete-body', 'The connection ended before the body was complete.'),
+  FST_ERR_CTP_BODY_TOO_LARGE: (_error, request) => {
+    const limit = request.routeOptions.bodyLimit;
+    return new Problem('body-too-large', `The body is larger than ${limit} bytes.`, { limit });
+  },
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: (_error, request) => {
+    const allowed = BODY_TYPES.filter((type) => request.server.hasContentTypeParser(type));
+    const sent = request.headers['content-type'];
+    const what = sent === undefined ? 'The body has no Content-Type' : `The Content-Type ${JSON.stringify(sent)}`;
+    const detail = `${what}${sent === undefined ? '.' : ' is not accepted here.'}`;
+    return new Problem('unsupported-media-type', detail, { allowed }, { accept: allowed.join(', ') });
+  },
+  FST_ERR_BAD_URL: say('bad-request', 'The percent-encoding of the path is not valid.'),
+  FST_ERR_MAX_PARAM_LENGTH: say('uri-too-long', 'A part of the path is too long.'),
+  FST_ERR_HANDLER_TIMEOUT: say('overloaded', 'The request took too long.'),
+  FST_BEARER_AUTH_MISSING_AUTHORIZATION_HEADER: unauthorized('The request has no Authorization header.'),
+  FST_BEARER_AUTH_INVALID_AUTHORIZATION_HEADER: unauthorized('The bearer token is not the right one.'),
+};
+
+export function toProblem(error: unknown, request: FastifyRequest): Problem {
+  if (error instanceof Problem) return error;
+  const code = (error as FastifyError | null)?.code;
+  const mapping = typeof code === 'string' && Object.hasOwn(MAPPINGS, code) ? MAPPINGS[code] : undefined;
+  if (mapping !== undefined) return mapping(error as FastifyError, request);
+  // A client error of a plugin that is not in the map: the status is right, so the answer is at least no 500.
+  const status = (error as FastifyError | null)?.statusCode;
+  if (typeof status === 'number' && status >= 400 && status < 500) {
+    return new Problem('bad-request', 'The request could not be read.');
+  }
+  return new Problem('internal', 'Something went wrong that should not have; the log has the details.');
+}
+
+const identity = (payload: unknown) => payload as string;
+
+export function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): void {
+  const path = request.url.split('?', 1)[0];
+  reply
+    .code(problem.status)
+    .headers(problem.headers)
+    .header('x-request-id', request.id)
+    .header('x-content-type-options', 'nosniff')
+    .type(PROBLEM_JSON)
+    // Serialised here: a response schema of the route would drop the members that it does not know.
+    .serializer(identity)
+    .send(JSON.stringify(problem.document(path, request.id)));
+}
+
+export function installErrorHandler(app: FastifyInstance): void {
+  app.setErrorHandler((error, request, reply) => {
+    const problem = toProblem(error, request);
+    if (problem.status >= 500 && problem.status !== 503 && problem.status !== 507) {
+      const { method, url, id } = request;
+      app.logger.error({ err: error, reqId: id, method, url, code: problem.code }, problem.message);
+    }
+    sendProblem(problem, request, reply);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const detail = `There is no ${request.method} ${request.url.split('?', 1)[0]}. See /docs for every path.`;
+    sendProblem(new Problem('not-found', detail), request, reply);
+  });
+}
+
+/** Node's parser errors, by their code. */
+const PARSER_ERRORS: Record<string, [ErrorCode, string]> = {
+  HPE_HEADER_OVERFLOW: ['headers-too-large', 'The request headers are too large.'],
+  ERR_HTTP_REQUEST_TIMEOUT: ['request-timeout', 'The request did not arrive in time.'],
+};
+
+/** For bytes that are no HTTP request: answers on the bare socket, and closes it. */
+export function onClientError(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const [code, detail] = PARSER_ERRORS[error.code ?? ''] ?? ['bad-request', 'The bytes are no valid HTTP request.'];
+  const problem = new Problem(code, detail);
+  const body = JSON.stringify(problem.document());
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\ncontent-type: ${PROBLEM_JSON}\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    () => socket.destroySoon(),
+  );
+}

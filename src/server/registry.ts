@@ -1,0 +1,134 @@
+/**
+ * The heaps of this server, by name.
+ *
+ * Creating and closing a heap take time (threads start, memory goes back), and clients do not wait for each other.
+ * So a name is in one of four states:
+ *
+ *     absent ──PUT──▶ starting ──▶ live ──DELETE──▶ closing ──▶ absent
+ *                        └─ failed ─▶ absent
+ *
+ * Only a live heap can be looked up. A PUT that meets `starting` waits for that heap and then compares settings; one
+ * that meets `closing` waits until the name is absent. A DELETE that meets `starting` waits and then closes; one that
+ * meets `closing` finds no heap. A request that looked its heap up before a DELETE is answered by the heap itself
+ * (`heap-deleted`, or its result if it had begun).
+ *
+ * Invariant: starting + live + closing <= maxHeaps, because each of them holds threads and a reservation.
+ */
+
+import type { EffectiveSettings, HeapFactory, HostedHeap } from './hosted.js';
+import { Problem } from './problem.js';
+import { HEAP_NAME_PATTERN } from './schemas/common.js';
+import { firstDifference } from './settings.js';
+
+const NAME = new RegExp(HEAP_NAME_PATTERN);
+
+type Entry =
+  | { state: 'starting'; done: Promise<HostedHeap> }
+  | { state: 'live'; heap: HostedHeap }
+  | { state: 'closing'; done: Promise<void> };
+
+export class HeapRegistry<H extends HostedHeap = HostedHeap> {
+  readonly #entries = new Map<string, Entry>();
+  /** The live heaps alone: the hot path's one map lookup. */
+  readonly #live = new Map<string, H>();
+  readonly #factory: HeapFactory;
+  readonly maxHeaps: number;
+  #closed = false;
+
+  constructor(factory: HeapFactory, maxHeaps: number) {
+    this.#factory = factory;
+    this.maxHeaps = maxHeaps;
+  }
+
+  /** The live heap of this name. Throws `heap-not-found`, or `invalid-heap-name` where no heap could ever have it. */
+  get(name: string): H {
+    const heap = this.#live.get(name);
+    if (heap === undefined) throw this.#missing(name);
+    return heap;
+  }
+
+  /** The live heaps, by name. */
+  list(): H[] {
+    return [...this.#live.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** The heap of this name and these settings, created if need be. */
+  async put(name: string, settings: EffectiveSettings): Promise<{ heap: H; created: boolean }> {
+    if (!NAME.test(name)) throw this.#missing(name);
+    for (;;) {
+      const entry = this.#entries.get(name);
+      if (entry === undefined) return { heap: await this.#create(name, settings), created: true };
+      if (entry.state === 'closing') {
+        await entry.done;
+      } else if (entry.state === 'starting') {
+        // If it fails, its own PUT reports that; this one then finds the name absent and tries for itself.
+        await entry.done.catch(() => undefined);
+      } else {
+        const field = firstDifference(settings, entry.heap.settings);
+        if (field === undefined) return { heap: entry.heap as H, created: false };
+        throw new Problem('heap-exists', `The heap ${JSON.stringify(name)} exists with another ${field}.`, { field });
+      }
+    }
+  }
+
+  /** Closes the heap and frees its name. Resolves when threads and memory are gone. */
+  async delete(name: string): Promise<void> {
+    const entry = this.#entries.get(name);
+    if (entry?.state === 'starting') {
+      await entry.done.catch(() => undefined);
+      return this.delete(name);
+    }
+    if (entry?.state !== 'live') throw this.#missing(name);
+    await this.#close(name, entry.heap);
+  }
+
+  /** Closes every heap; none can be created afterwards. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const all = [...this.#entries].map(async ([name, entry]) => {
+      if (entry.state === 'closing') return entry.done;
+      const heap = entry.state === 'live' ? entry.heap : await entry.done.catch(() => undefined);
+      // While this waited, a DELETE may have been faster.
+      if (heap !== undefined && this.#entries.get(name)?.state === 'live') await this.#close(name, heap);
+    });
+    await Promise.all(all);
+  }
+
+  async #create(name: string, settings: EffectiveSettings): Promise<H> {
+    if (this.#closed) throw new Problem('shutting-down', 'The server is shutting down.');
+    if (this.#entries.size >= this.maxHeaps) {
+      const detail = `The server has ${this.#entries.size} heaps, and may have ${this.maxHeaps}.`;
+      throw new Problem('too-many-heaps', detail, { limit: this.maxHeaps });
+    }
+    const done = this.#factory(name, settings);
+    this.#entries.set(name, { state: 'starting', done });
+    try {
+      const heap = (await done) as H;
+      this.#entries.set(name, { state: 'live', heap });
+      this.#live.set(name, heap);
+      return heap;
+    } catch (error) {
+      this.#entries.delete(name);
+      if (error instanceof Problem) throw error;
+      const detail = `The heap ${JSON.stringify(name)} could not be created: ${(error as Error).message}`;
+      throw Object.assign(new Problem('heap-start-failed', detail), { cause: error });
+    }
+  }
+
+  #close(name: string, heap: HostedHeap): Promise<void> {
+    this.#live.delete(name);
+    const done = heap.close().finally(() => this.#entries.delete(name));
+    // Whoever waits for the name cares that it is free, not how the closing went.
+    this.#entries.set(name, { state: 'closing', done: done.catch(() => undefined) });
+    return done;
+  }
+
+  #missing(name: string): Problem {
+    if (NAME.test(name)) return new Problem('heap-not-found', `There is no heap named ${JSON.stringify(name)}.`);
+    const shown = JSON.stringify(name.length <= 80 ? name : `${name.slice(0, 79)}…`);
+    return new Problem('invalid-heap-name', `${shown} cannot be the name of a heap.`, {
+      field: 'heap',
+      allowed: HEAP_NAME_PATTERN,
+    });
+  }
+}
