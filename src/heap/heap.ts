@@ -60,7 +60,15 @@ export const H_HEAP_MARKED = 24; // stopped world: bytes / 8 that the last mark 
 export const H_PEAK_INUSE = 25; // any, monotone: most pages ever in use
 export const H_RECOVERIES = 26; // recovery
 export const H_PAGES_SWEPT_FREED = 27; // atomic: pages that sweeping gave back, ever
-export const H_PAUSE_AT = 28; // stopped world: next slot of the pause ring
+export const H_PEAK_STRUCTS = 28; // heap lock: most span records ever handed out
+
+/** The collector's doubles, in region `gcStats`: with the world stopped. */
+export const G_DROPPED_AT_MARK = 0; // roots dropped as of the last mark
+export const G_LAST_GC = 1; // ns since 1970
+export const G_PAUSE_TOTAL = 2; // ns
+export const G_PAUSE_NS = 32; // ring of the last 256 pauses
+export const G_PAUSE_END = 288; // and when they ended
+export const PAUSES = 256;
 
 /** A P's record, in region `p`. Owner only, but for what recovery reads. */
 export const P_ALLOC = 0; // 136 spans: the mcache
@@ -135,6 +143,7 @@ export class Heap {
   readonly pageInUse: number;
   readonly pageMarks: number;
   readonly arenas: number;
+  readonly gcStats: number;
   readonly types: number;
   readonly typeMasks: number;
   readonly specials: number;
@@ -172,6 +181,7 @@ export class Heap {
     this.pageInUse = r.pageInUse.at;
     this.pageMarks = r.pageMarks.at;
     this.arenas = r.arenas.at;
+    this.gcStats = r.gcStats.at;
     this.types = r.types.at;
     this.typeMasks = r.typeMasks.at;
     this.specials = r.specials.at;

@@ -85,6 +85,12 @@ const TABLE = [
     meaning: 'per P: exact counters, written by the owner only, summed by readers',
   },
   {
+    name: 'gcStats',
+    type: 'f64',
+    count: () => 544,
+    meaning: 'the collector: pauses, what the last mark saw; stopped world',
+  },
+  {
     name: 'reusable',
     type: 'i32',
     count: (g) => g.procs * NUM_SPAN_CLASSES * REUSABLE_CAP,

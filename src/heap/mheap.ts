@@ -21,6 +21,7 @@ import {
   H_PAGES_INUSE,
   H_PAGES_RELEASED,
   H_PEAK_INUSE,
+  H_PEAK_STRUCTS,
   H_SPAN_FREE,
   H_SPAN_NEXT,
   H_SPAN_STRUCTS,
@@ -188,6 +189,7 @@ function takeRecord(h: Heap): number {
   else if (m[at + H_SPAN_NEXT] <= h.pages) s = spanAt(h, m[at + H_SPAN_NEXT]++);
   else return 0;
   m[at + H_SPAN_STRUCTS]++;
+  if (m[at + H_SPAN_STRUCTS] > m[at + H_PEAK_STRUCTS]) m[at + H_PEAK_STRUCTS] = m[at + H_SPAN_STRUCTS];
   return s;
 }
 

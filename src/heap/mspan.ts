@@ -195,7 +195,7 @@ function zeroSlots(h: Heap, s: number, base: number, free: number): void {
   while (left !== 0) {
     const skip = ctz(left);
     bit += skip;
-    left >>>= skip;
+    left = (left >>> skip) | 0;
     const run = left === -1 ? 32 : ctz(~left);
     zeroWords(h.w, first + bit * words, first + (bit + run) * words);
     bit += run;

@@ -40,6 +40,7 @@ import {
   noneSet,
   popcntRange,
   popcount32,
+  resummarize,
   setRange,
   summarize,
 } from './pallocbits.js';
@@ -183,16 +184,19 @@ export class PageAlloc {
     this.demand(page, npages, true);
     const m = this.m;
     const last = page + npages - 1;
+    let changed = false;
     this.lowerSearch(page);
     for (let p = page; p <= last; ) {
       const chunk = p >> LOG_CHUNK_PAGES;
       const i = p & (CHUNK_PAGES - 1);
       const n = Math.min(CHUNK_PAGES - i, last - p + 1);
-      clearRange(m, this.chunkBits(chunk), i, n);
+      const b = this.chunkBits(chunk);
+      clearRange(m, b, i, n);
       this.index.free(chunk, p + n - 1, n);
+      if (this.tree.setLeaf(chunk, resummarize(m, b, i, n, false, this.tree.leaf(chunk)))) changed = true;
       p += n;
     }
-    this.refresh(page >> LOG_CHUNK_PAGES, last >> LOG_CHUNK_PAGES);
+    if (changed) this.tree.mergeUp(page >> LOG_CHUNK_PAGES, last >> LOG_CHUNK_PAGES);
   }
 
   /** Allocates exactly pages `page` .. `page+npages-1`, all of them free. Answers how many of them were scavenged. */
@@ -354,7 +358,7 @@ export class PageAlloc {
       const b = this.chunkBits(c);
       const mapped = this.isMapped(c);
       if (mapped && c >= this.end) report(`chunk ${c} is mapped beyond the end ${this.end}`);
-      if (!this.tree.leafIs(c, mapped ? summarize(m, b) : 0)) report(`the summary of chunk ${c} is not its bitmap's`);
+      if (this.tree.leaf(c) !== (mapped ? summarize(m, b) : 0)) report(`the summary of chunk ${c} is not its bitmap's`);
       if (!mapped) continue;
       for (let w = 0; w < BITMAP_WORDS; w++) {
         const free = ~m[b + w];
@@ -371,16 +375,20 @@ export class PageAlloc {
   /** Sets the bits of a range that is free; answers how many of its pages were scavenged. */
   private mark(page: number, npages: number, count: boolean): number {
     const last = page + npages - 1;
+    const m = this.m;
     let scav = 0;
+    let changed = false;
     for (let p = page; p <= last; ) {
       const chunk = p >> LOG_CHUNK_PAGES;
       const i = p & (CHUNK_PAGES - 1);
       const n = Math.min(CHUNK_PAGES - i, last - p + 1);
-      scav += allocRange(this.m, this.chunkBits(chunk), i, n);
+      const b = this.chunkBits(chunk);
+      scav += allocRange(m, b, i, n);
       if (count) this.index.alloc(chunk, n);
+      if (this.tree.setLeaf(chunk, resummarize(m, b, i, n, true, this.tree.leaf(chunk)))) changed = true;
       p += n;
     }
-    this.refresh(page >> LOG_CHUNK_PAGES, last >> LOG_CHUNK_PAGES);
+    if (changed) this.tree.mergeUp(page >> LOG_CHUNK_PAGES, last >> LOG_CHUNK_PAGES);
     return scav;
   }
 

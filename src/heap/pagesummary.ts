@@ -60,8 +60,7 @@ export function mergeSummaries(m: Int32Array, child: number, logPages: number, o
     // The first run goes on only while everything before this child is free.
     if (start === whole) start += s;
     whole += full;
-    if (end + s > max) max = end + s;
-    if (x > max) max = x;
+    max = Math.max(max, x, end + s);
     end = e === full ? end + full : e;
   }
   if (m[out] === start && m[out + 1] === max && m[out + 2] === end) return false;
@@ -105,16 +104,16 @@ export class PageSummary {
     return this.m[this.offset[LEAF] + chunk * ENTRY_WORDS + 1];
   }
 
-  /** Whether a chunk's entry equals a packed bitmap summary. */
-  leafIs(chunk: number, summary: number): boolean {
+  /** The packed summary of a chunk. */
+  leaf(chunk: number): number {
     const m = this.m;
     const at = this.offset[LEAF] + chunk * ENTRY_WORDS;
-    return m[at] === startOf(summary) && m[at + 1] === maxOf(summary) && m[at + 2] === endOf(summary);
+    return m[at] | (m[at + 1] << 10) | (m[at + 2] << 20);
   }
 
   /** Stores the packed bitmap summary of a chunk; the entries above are not touched. Answers whether it changed. */
   setLeaf(chunk: number, summary: number): boolean {
-    if (this.leafIs(chunk, summary)) return false;
+    if (this.leaf(chunk) === summary) return false;
     const m = this.m;
     const at = this.offset[LEAF] + chunk * ENTRY_WORDS;
     m[at] = startOf(summary);

@@ -152,7 +152,7 @@ export function summarize(m: Int32Array, b: number): number {
     }
     run += ctz32(x);
     if (start < 0) start = run;
-    if (run > max) max = run;
+    max = Math.max(max, run);
     run = Math.clz32(x);
   }
   if (start < 0) return CHUNK_PAGES | (CHUNK_PAGES << 10) | (CHUNK_PAGES << 20);
@@ -166,6 +166,62 @@ export function summarize(m: Int32Array, b: number): number {
     }
   }
   return start | (max << 10) | (run << 20);
+}
+
+/** Free pages directly below page `i`. */
+function freeBelow(m: Int32Array, b: number, i: number): number {
+  let w = i >> 5;
+  const bits = i & 31;
+  let n = 0;
+  if (bits !== 0) {
+    // The `bits` pages of this word below i, moved to its top, with ones behind them to stop the count.
+    n = Math.clz32((m[b + w] << (32 - bits)) | (-1 >>> bits));
+    if (n < bits) return n;
+  }
+  while (--w >= 0) {
+    const zeros = Math.clz32(m[b + w]);
+    n += zeros;
+    if (zeros < 32) break;
+  }
+  return n;
+}
+
+/** Free pages from page `i` on. */
+function freeFrom(m: Int32Array, b: number, i: number): number {
+  let w = i >> 5;
+  if (w === BITMAP_WORDS) return 0;
+  const x = m[b + w] >>> (i & 31);
+  if (x !== 0) return ctz32(x);
+  let n = 32 - (i & 31);
+  while (++w < BITMAP_WORDS) {
+    const y = m[b + w];
+    if (y !== 0) return n + ctz32(y);
+    n += 32;
+  }
+  return n;
+}
+
+/**
+ * The summary of a bitmap in which pages `i` .. `i+n-1` were just set or cleared (`allocated`), from the `old` one. Only
+ * the run around those pages changed, so the whole bitmap is read again only if its longest run was cut.
+ */
+export function resummarize(m: Int32Array, b: number, i: number, n: number, allocated: boolean, old: number): number {
+  const below = freeBelow(m, b, i);
+  const above = freeFrom(m, b, i + n);
+  const run = below + n + above;
+  let start = old & TEN;
+  let max = (old >> 10) & TEN;
+  let end = (old >> 20) & TEN;
+  if (allocated) {
+    if (run === max) return summarize(m, b);
+    if (below === i) start = below;
+    if (i + n + above === CHUNK_PAGES) end = above;
+  } else {
+    if (run > max) max = run;
+    if (below === i) start = run;
+    if (i + n + above === CHUNK_PAGES) end = run;
+  }
+  return start | (max << 10) | (end << 20);
 }
 
 /** Free pages at the start, of a packed summary. */

@@ -155,6 +155,9 @@ function clobberDead(h: Heap, s: number): void {
  */
 export function ensureSwept(h: Heap, p: P, s: number): void {
   const { m } = h;
+  // sweepgen only changes with the world stopped, and nobody unsweeps a span: seen as swept without a fence, it is.
+  const now = m[h.mheap + H_SWEEPGEN];
+  if (m[s + S_SWEEPGEN] === now || m[s + S_SWEEPGEN] === now + 3) return;
   for (;;) {
     const sweepgen = h.scalar(H_SWEEPGEN);
     const seen = Atomics.load(m, s + S_SWEEPGEN);

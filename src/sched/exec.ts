@@ -11,7 +11,7 @@ import { check } from '../heap/check.js';
 import { dropRoot, freeNow, unroot } from '../heap/free.js';
 import { HEAP_BASE, type Heap, type P, Served, T_SERVED, T_SPANS_FREED, T_SPANS_SWEPT } from '../heap/heap.js';
 import { mallocNoscan, mallocScan, ZERO_BASE } from '../heap/malloc.js';
-import { flushedMemStats, readMemStats } from '../heap/memstats.js';
+import { flushedMemStats, readMemStats, recordPause } from '../heap/memstats.js';
 import { S_FREEINDEX, S_PUBLISHED } from '../heap/mspan.js';
 import { byteOffset, checkRooted, Found, pointsInside, resolve, Status, usableBytes } from '../heap/objects.js';
 import { PAGE_SHIFT } from '../heap/sizeclass.js';
@@ -263,6 +263,7 @@ export class Executor {
       stopTheWorld(h, k, p);
       markAndAdvance(h, p, true);
       pauseMs = startTheWorld(k);
+      recordPause(h, Math.round(pauseMs * 1e6), Date.now() * 1e6);
       marked = true;
     }
     let pages = 0;

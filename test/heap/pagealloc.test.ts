@@ -142,7 +142,7 @@ describe('free', () => {
   });
 
   it('refuses what is not allocated, and changes nothing', () => {
-    const { m, pa } = heap([0, 2], [[10, 20], [500, 12], [1024, 12]]); // biome-ignore format: a table
+    const { m, pa } = heap([0, 2], [[10, 20], [500, 12], [1024, 12]], 16); // biome-ignore format: a table
     const before = m.slice();
     for (const [page, n] of [[9, 1], [9, 2], [29, 2], [500, 13], [500, 600], [600, 1], [-1, 1], [10, 0], [1e6, 1]]) {
       expect(() => pa.free(page, n), `${page} ${n}`).toThrow('pagealloc');
@@ -231,27 +231,33 @@ describe('page cache', () => {
 
 describe('recovery', () => {
   it('finds every kind of damage to what is derived, and rebuilds it', () => {
-    const { m, pa } = heap([0, 1, 2, 9, 70], [[0, 600], [700, 10], [4700, 100]]); // biome-ignore format: a table
+    const used: [number, number][] = [
+      [0, 600],
+      [700, 10],
+      [4700, 100],
+    ];
+    const { m, pa } = heap([0, 1, 2, 9, 70], used, 128);
     check(pa);
-    const bits = pa.chunkBits(0);
     const good = m.slice();
-    let found = 0;
-    // The words before the bitmaps are header, map of chunks, index and summaries: spoil one at a time.
-    for (let at = 0; at < bits; at++) {
-      if (good[at] === 0 || at < 64 + 512) continue;
+    // Behind header and map of chunks come the scavenge index and the summaries: spoil each word that says anything.
+    const first = 32 + 32;
+    let spoiled = 0;
+    for (let at = first; at < pa.chunkBits(0); at++) {
+      if (good[at] === 0) continue;
+      spoiled++;
       m[at] ^= 1;
-      let n = 0;
-      pa.checkSummaries(() => n++);
-      if (n > 0) found++;
+      let messages = 0;
+      pa.checkSummaries(() => messages++);
+      expect(messages, `word ${at}`).toBeGreaterThan(0);
       pa.rebuildSummaries();
       check(pa);
       m.set(good);
     }
-    expect(found).toBeGreaterThan(25);
-    m[0] += 100; // searchAddr beyond a free page
+    expect(spoiled).toBeGreaterThan(20);
+    m[0] = 700; // page 699 + 1: beyond a free page
     const said: string[] = [];
     pa.checkSummaries((msg) => said.push(msg));
-    expect(said).toEqual(['page 600 is free below searchAddr 700']);
+    expect(said).toEqual(['page 600 is free below searchAddr 699']);
   });
 
   it('frees everything for the spans to be allocated anew', () => {

@@ -22,7 +22,7 @@ describe('scavenge index traces of Go 1.27', () => {
       else if (op[0] === 'free') index.free(op[1], op[1] * 512 + op[2] + op[3] - 1, op[3]);
       else if (op[0] === 'nextGen') index.nextGen();
       else if (op[0] === 'setEmpty') index.setEmpty(op[1]);
-      else {
+      else if (op[0] === 'find') {
         finds++;
         const page = index.find(op[1]);
         const got = page < 0 ? [-1, 0] : [page >> 9, page & 511];

@@ -1,0 +1,165 @@
+/**
+ * POST …/alloc: one object, or `count` of them.
+ *
+ * The first handler below is the hottest path of the server: no promise, no batch, one callback, one small answer.
+ * What needs more than one step (a count, a store) travels as a batch of a few records: alloc, then `site`, then
+ * `store`, then for `root: false` a free by reference, so that the object is never unreachable before it is linked.
+ * Such a request is all or nothing: when a part of it fails, what was allocated is freed again.
+ */
+
+import type { FastifyReply } from 'fastify';
+import { SERVED_NAMES } from '../src/heap/heap.js';
+import { spanId } from '../src/heap/mspan.js';
+import { PAGE_SHIFT } from '../src/heap/sizeclass.js';
+import { BatchOp, Flag, Op, RECORD_BYTES, RESULT_BYTES } from '../src/sched/ops.js';
+import * as address from '../src/server/address.js';
+import { formatHalves, parseAddress, wordOfHalves } from '../src/server/address.js';
+import { allocFlags, siteId, sizeClassOf, typeOf } from '../src/server/alloc-request.js';
+import { Problem } from '../src/server/problem.js';
+import { call, type Host, problems, type RoutePlugin, take } from '../src/server/route.js';
+import { schedProblem, statusProblem } from '../src/server/sched-errors.js';
+import { AllocAnswer, AllocBody } from '../src/server/schemas/alloc.js';
+import { HeapParams } from '../src/server/schemas/common.js';
+
+const alloc: RoutePlugin = (app, { heaps, config }, done) => {
+  app.post<{ Params: HeapParams; Body: AllocBody }>(
+    '/alloc',
+    {
+      schema: {
+        summary: 'Allocate an object',
+        description:
+          'Answers where the object is and which level served it: a tiny block, the mcache of its P, an mcentral, ' +
+          'the mheap, or new memory of the operating system. With `count`, as many equal objects.',
+        operationId: 'alloc',
+        tags: ['objects'],
+        params: HeapParams,
+        body: AllocBody(config),
+        response: { 201: AllocAnswer, ...problems() },
+      },
+    },
+    (request, reply) => {
+      const host = heaps.get(request.params.heap);
+      const body = request.body;
+      const { size, count, store } = body;
+      const type = typeOf(host, size, body.noscan, body.pointers);
+      const site = body.site === undefined ? 0 : siteId(host, body.site);
+      if (count !== undefined || store !== undefined) {
+        many(host, body, type, site).then(
+          (answer) => reply.code(201).send(answer),
+          (error) => reply.send(error),
+        );
+        return;
+      }
+      try {
+        host.submitAlloc(size, allocFlags(type, body.root), type, site, body.p ?? -1, (error, g) => {
+          if (error !== null) reply.send(schedProblem(error, host.procs));
+          else answerOne(host, reply, size, type === 0, g.p, g.r[0], g.r[1]);
+        });
+      } catch (error) {
+        reply.send(schedProblem(error, host.procs));
+      }
+    },
+  );
+  done();
+};
+export default alloc;
+
+function answerOne(host: Host, reply: FastifyReply, size: number, noscan: boolean, p: number, lo: number, hi: number) {
+  const status = (hi >>> 16) & 255;
+  if (status !== 0) reply.send(statusProblem(status, ''));
+  else reply.code(201).send(one(host, size, noscan, p, lo, hi));
+}
+
+function one(host: Host, size: number, noscan: boolean, p: number, lo: number, hi: number) {
+  const sizeClass = sizeClassOf(size, noscan);
+  const { heap } = host;
+  const word = wordOfHalves(lo, hi & 0xffff);
+  const s = size === 0 ? 0 : heap.m[heap.pageSpan + (word >> (PAGE_SHIFT - 3))];
+  return {
+    address: formatHalves(lo, hi & 0xffff),
+    size,
+    sizeClass,
+    spanClass: size === 0 ? 0 : sizeClass * 2 + (noscan ? 1 : 0),
+    span: s === 0 ? 0 : spanId(heap, s),
+    p,
+    servedBy: SERVED_NAMES[hi >>> 24],
+  };
+}
+
+async function many(host: Host, body: AllocBody, type: number, site: number): Promise<object> {
+  const { size, store, root } = body;
+  const count = body.count ?? 1;
+  if (store !== undefined && count > 1) {
+    const detail = 'One word cannot hold several addresses: "store" goes without "count".';
+    throw new Problem('validation-failed', detail, { field: 'store', allowed: 'left out with count' });
+  }
+  const late = root === false && store !== undefined;
+  const flags = allocFlags(type, late ? undefined : root);
+  const step = 1 + (site === 0 ? 0 : 1) + (store === undefined ? 0 : 1) + (late ? 1 : 0);
+  const records = count * step;
+  const piece = take(host, records * (RECORD_BYTES + RESULT_BYTES));
+  try {
+    const w = piece.words;
+    for (let i = 0, at = 0; i < count; i++) {
+      at = put(w, at, BatchOp.alloc | (flags << 8), type, size | 0, Math.floor(size / 2 ** 32));
+      if (site !== 0) at = put(w, at, BatchOp.site, site, 0, 0);
+      if (store !== undefined) {
+        parseAddress(store.address);
+        at = put(w, at, BatchOp.store, store.word, address.lo, address.hi);
+      }
+      if (late) at = put(w, at, BatchOp.free | (Flag.byRef << 8), 0, i * step, 0);
+    }
+    const results = piece.offset + records * RECORD_BYTES;
+    const { p, r } = await call(host, Op.batch, body.p ?? -1, [piece.offset, records, results]);
+    const first = records * 4;
+    if (r[0] !== 0) throw await undo(host, w, first, records, step, p, store?.address ?? '');
+    const noscan = type === 0;
+    if (body.count === undefined) return one(host, size, noscan, p, w[first], w[first + 1]);
+    const sizeClass = sizeClassOf(size, noscan);
+    const addresses = new Array<string>(count);
+    const served = [0, 0, 0, 0, 0];
+    for (let i = 0; i < count; i++) {
+      const at = first + i * step * 2;
+      addresses[i] = formatHalves(w[at], w[at + 1] & 0xffff);
+      served[w[at + 1] >>> 24]++;
+    }
+    return {
+      addresses,
+      size,
+      sizeClass,
+      spanClass: size === 0 ? 0 : sizeClass * 2 + (noscan ? 1 : 0),
+      p,
+      served: Object.fromEntries(SERVED_NAMES.map((name, i) => [name, served[i]])),
+    };
+  } finally {
+    piece.release();
+  }
+}
+
+function put(w: Int32Array, at: number, a: number, b: number, c: number, d: number): number {
+  w[at] = a;
+  w[at + 1] = b;
+  w[at + 2] = c;
+  w[at + 3] = d;
+  return at + 4;
+}
+
+/** Frees what the request had allocated before a part of it failed; the problem of that part. */
+async function undo(host: Host, w: Int32Array, first: number, records: number, step: number, p: number, to: string) {
+  let failed = 0;
+  let made = 0;
+  // The records have done their work; the frees take their place, each before the results that it is read from.
+  for (let i = 0; i < records; i++) {
+    const hi = w[first + i * 2 + 1];
+    if (failed === 0) failed = (hi >>> 16) & 255;
+    if (i % step !== 0 || ((hi >>> 16) & 255) !== 0) continue;
+    put(w, made * 4, BatchOp.free | (Flag.immediate << 8), 0, w[first + i * 2], hi & 0xffff);
+    made++;
+  }
+  if (made > 0) {
+    const frees = take(host, made * (RECORD_BYTES + RESULT_BYTES));
+    frees.words.set(w.subarray(0, made * 4));
+    await call(host, Op.batch, p, [frees.offset, made, frees.offset + made * RECORD_BYTES]).finally(frees.release);
+  }
+  return statusProblem(failed, to);
+}

@@ -1,0 +1,48 @@
+/**
+ * What `alloc` asks for, in the scheduler's terms: flags, type, site. Shared by the single route and the batches.
+ *
+ * `pointers` decides the type: its mask is interned in the heap's type table. As in Go, a layout without pointers is
+ * noscan, whatever else was said.
+ */
+
+import { MAX_SMALL_REQUEST, MIN_SIZE_FOR_MALLOC_HEADER, sizeToClass, TINY_SIZE } from '../heap/sizeclass.js';
+import { TYPE_ALL_POINTERS, TYPE_NO_POINTERS } from '../heap/types.js';
+import { Flag } from '../sched/ops.js';
+import { Problem } from './problem.js';
+import type { Host } from './route.js';
+
+/** The type of an object with these pointers. Throws a Problem when they do not fit or the table is full. */
+export function typeOf(host: Host, size: number, noscan: boolean | undefined, pointers?: number[] | 'all'): number {
+  if (pointers === undefined) return noscan === false ? TYPE_ALL_POINTERS : TYPE_NO_POINTERS;
+  if (noscan === true) {
+    const detail = 'An object is either noscan or has pointers.';
+    throw new Problem('validation-failed', detail, { field: 'noscan', allowed: 'false, or left out' });
+  }
+  if (pointers === 'all') return TYPE_ALL_POINTERS;
+  const words = [...new Set(pointers)].sort((a, b) => a - b);
+  const room = Math.floor(size / 8);
+  if (words.length > 0 && words[words.length - 1] >= room) {
+    const detail = `"pointers" names word ${words[words.length - 1]}, but ${size} bytes have ${room} words.`;
+    throw new Problem('validation-failed', detail, { field: 'pointers', allowed: `words below ${room}` });
+  }
+  const type = host.types.intern(words);
+  if (type < 0) throw new Problem('type-table-full', 'The heap can take no more layouts of pointers.');
+  return type;
+}
+
+export function siteId(host: Host, site: string): number {
+  const id = host.sites.intern(site);
+  if (id === 0) throw new Problem('site-table-full', 'The heap can take no more sites.');
+  return id;
+}
+
+export function allocFlags(type: number, root: boolean | undefined): number {
+  return (type === TYPE_NO_POINTERS ? Flag.noscan : 0) | (root === false ? Flag.unrooted : 0);
+}
+
+/** The size class of a request; 0 for large objects, and for size 0. */
+export function sizeClassOf(size: number, noscan: boolean): number {
+  if (size === 0 || size > MAX_SMALL_REQUEST) return 0;
+  if (noscan) return size < TINY_SIZE ? 2 : sizeToClass(size);
+  return sizeToClass(size > MIN_SIZE_FOR_MALLOC_HEADER ? size + 8 : size);
+}

@@ -1,0 +1,99 @@
+/** Ms that die: the P is taken over, every request gets an answer, no lock stays held, nothing answered is lost. */
+
+import { afterEach, describe, expect, it } from 'vitest';
+import { Status } from '../../src/heap/objects.js';
+import type { HeapHost } from '../../src/sched/host.js';
+import { SchedError } from '../../src/sched/host-api.js';
+import { Op } from '../../src/sched/ops.js';
+import { batch, type DeadBatch, differences, json, newHost } from '../helper/host.js';
+
+let host: HeapHost;
+
+afterEach(async () => {
+  expect(await differences(host)).toEqual([]);
+  await host.close();
+});
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+describe('terminate() on an M', () => {
+  it('replaces an idle one', async () => {
+    host = await newHost();
+    await host.terminateM(1);
+    const made = await batch(host, [{ op: 'alloc', size: 64 }], 1);
+    expect(made[0].status).toBe(Status.ok);
+    expect(made[0].p).toBe(1);
+    expect(host.stats().restarts).toBe(1);
+  });
+
+  it('answers every request and loses nothing, under load, on every P, many times', { timeout: 60_000 }, async () => {
+    host = await newHost({ gomaxprocs: 3 });
+    const live = new Set<number>();
+    let stop = false;
+    let answered = 0;
+    let died = 0;
+    const churn = async (id: number): Promise<void> => {
+      let n = id;
+      while (!stop) {
+        const items = Array.from({ length: 2000 }, (_, i) => ({
+          op: 'alloc' as const,
+          size: 8 + ((i * 61 + n++) % 3000),
+          noscan: i % 2 === 0,
+        }));
+        let made = [] as { address: number; status: number }[];
+        try {
+          made = await batch(host, items);
+        } catch (error) {
+          expect(error).toBeInstanceOf(SchedError);
+          expect((error as SchedError).code).toBe('m-died');
+          made = (error as DeadBatch).results;
+          died++;
+        }
+        answered++;
+        for (const o of made) {
+          expect(o.status).toBe(Status.ok);
+          expect(live.has(o.address)).toBe(false);
+          live.add(o.address);
+        }
+        const dead = [...made].filter((_, i) => i % 4 !== 0);
+        for (const o of dead) live.delete(o.address);
+        try {
+          await batch(
+            host,
+            dead.map((o, i) => ({ op: 'free' as const, address: o.address, immediate: i % 2 === 0 })),
+          );
+        } catch (error) {
+          expect((error as SchedError).code).toBe('m-died');
+          died++;
+        }
+      }
+    };
+    const churners = [0, 1, 2, 3, 4].map(churn);
+    const sweeper = (async () => {
+      while (!stop) {
+        await json(host, Op.sweep).catch((error: SchedError) => expect(error.code).toBe('m-died'));
+        await pause(5);
+      }
+    })();
+    for (let i = 0; i < 12; i++) {
+      await pause(60);
+      await host.terminateM(i % 3);
+    }
+    await pause(200);
+    stop = true;
+    await Promise.all([...churners, sweeper]);
+    expect(answered).toBeGreaterThan(12);
+    expect(host.stats().restarts).toBe(12);
+    expect(host.stats().inFlight).toBe(0);
+    expect(await differences(host)).toEqual([]);
+    const held = [...live];
+    for (let i = 0; i < held.length; i += 50_000) {
+      const freed = await batch(
+        host,
+        held.slice(i, i + 50_000).map((address) => ({ op: 'free' as const, address })),
+      );
+      expect(freed.every((o) => o.status === Status.ok)).toBe(true);
+    }
+    console.log(`requests that died with their M: ${died} of ${answered * 2}`);
+  });
+});

@@ -1,0 +1,148 @@
+/** G, M, P on real threads: queues, pinning, stopping the world, shutting down. */
+
+import { afterEach, describe, expect, it } from 'vitest';
+import { Status } from '../../src/heap/objects.js';
+import type { HeapHost } from '../../src/sched/host.js';
+import { SchedError } from '../../src/sched/host-api.js';
+import { Op } from '../../src/sched/ops.js';
+import { alloc, batch, differences, free, json, newHost } from '../helper/host.js';
+
+let host: HeapHost;
+
+afterEach(async () => {
+  expect(await differences(host)).toEqual([]);
+  await host.close();
+});
+
+describe('running Gs', () => {
+  it('answers thousands of concurrent allocations with distinct addresses', async () => {
+    host = await newHost({ gomaxprocs: 4 });
+    const made = await Promise.all(Array.from({ length: 4000 }, (_, i) => alloc(host, 16 + (i % 500))));
+    expect(new Set(made.map((o) => o.address)).size).toBe(4000);
+    expect(made.every((o) => o.status === Status.ok)).toBe(true);
+    const freed = await Promise.all(made.map((o) => free(host, o.address)));
+    expect(freed.every((s) => s === Status.ok)).toBe(true);
+    expect(await free(host, made[0].address)).toBe(Status.alreadyFreed);
+    await json(host, Op.sweep);
+    expect(await free(host, made[0].address)).toBe(Status.notAllocated);
+  });
+
+  it('runs a G on the P that it names', async () => {
+    host = await newHost({ gomaxprocs: 4 });
+    for (let p = 0; p < 4; p++) {
+      const made = await Promise.all(Array.from({ length: 50 }, () => alloc(host, 64, p)));
+      expect(made.every((o) => o.p === p)).toBe(true);
+    }
+  });
+
+  it('refuses a P that does not exist, and more Gs than there are frames', async () => {
+    host = await newHost();
+    expect(() => host.submitAlloc(8, 1, 0, 0, 2, () => {})).toThrowError(SchedError);
+    const waiting: Promise<unknown>[] = [];
+    let refused: unknown;
+    for (let i = 0; i < 5000; i++) {
+      try {
+        waiting.push(alloc(host, 64));
+      } catch (error) {
+        refused = error;
+      }
+    }
+    const settled = await Promise.allSettled(waiting);
+    const rejected = settled.filter((s) => s.status === 'rejected');
+    expect(refused ?? rejected[0]).toBeDefined();
+    expect(rejected.every((s) => (s.reason as SchedError).code === 'overloaded')).toBe(true);
+    expect(settled.filter((s) => s.status === 'fulfilled').length).toBe(4096);
+  });
+
+  it('lets short work pass a long batch', async () => {
+    host = await newHost({ gomaxprocs: 2 });
+    const long = batch(
+      host,
+      Array.from({ length: 200_000 }, () => ({ op: 'alloc' as const, size: 64 })),
+    );
+    let longDone = false;
+    void long.then(() => {
+      longDone = true;
+    });
+    const shorts = await Promise.all(Array.from({ length: 100 }, () => alloc(host, 32)));
+    expect(shorts.length).toBe(100);
+    expect(longDone).toBe(false);
+    expect((await long).every((o) => o.status === Status.ok)).toBe(true);
+  });
+
+  it('steals from a P that is busy', async () => {
+    host = await newHost({ gomaxprocs: 2 });
+    for (let round = 0; round < 20; round++) {
+      const long = batch(
+        host,
+        Array.from({ length: 20_000 }, () => ({ op: 'alloc' as const, size: 16 })),
+      );
+      await Promise.all(Array.from({ length: 300 }, () => alloc(host, 48)));
+      await long;
+    }
+    const ran = host.stats().ran;
+    expect(ran[0]).toBeGreaterThan(0);
+    expect(ran[1]).toBeGreaterThan(0);
+  });
+});
+
+describe('the world', () => {
+  it('stops under load from every P, again and again', async () => {
+    host = await newHost({ gomaxprocs: 4 });
+    const live = new Set<number>();
+    let stop = false;
+    const churn = async (p: number): Promise<void> => {
+      while (!stop) {
+        const made = await batch(
+          host,
+          Array.from({ length: 300 }, (_, i) => ({ op: 'alloc' as const, size: 1 + ((i * 37) % 2000) })),
+          p,
+        );
+        for (const o of made) {
+          expect(o.status).toBe(Status.ok);
+          expect(live.has(o.address)).toBe(false);
+          live.add(o.address);
+        }
+        const dead = made.filter((_, i) => i % 3 !== 0);
+        // Gone from the set first: the address may be handed out again before the answer is here.
+        for (const o of dead) live.delete(o.address);
+        const gone = await batch(
+          host,
+          dead.map((o, i) => ({ op: 'free' as const, address: o.address, immediate: i % 2 === 0 })),
+          (p + 1) % 4,
+        );
+        expect(gone.every((o) => o.status === Status.ok)).toBe(true);
+      }
+    };
+    const churners = [0, 1, 2, 3].map(churn);
+    for (let i = 0; i < 15; i++) {
+      await json(host, Op.sweep);
+      expect(await differences(host)).toEqual([]);
+      await json(host, Op.flush);
+    }
+    stop = true;
+    await Promise.all(churners);
+    expect(host.stats().stops).toBeGreaterThanOrEqual(45);
+    // Every object that is still held can be freed exactly once.
+    const held = [...live];
+    const freed = await batch(
+      host,
+      held.map((address) => ({ op: 'free' as const, address })),
+    );
+    expect(freed.every((o) => o.status === Status.ok)).toBe(true);
+    const after = await json<{ heapAlloc: number }>(host, Op.sweep);
+    expect(after.heapAlloc).toBe(0);
+  });
+});
+
+describe('shutting down', () => {
+  it('finishes what is in flight and refuses what comes later', async () => {
+    host = await newHost();
+    const made = Array.from({ length: 500 }, () => alloc(host, 100));
+    const closing = host.close();
+    expect((await Promise.all(made)).length).toBe(500);
+    await closing;
+    await expect(async () => alloc(host, 1)).rejects.toThrowError(/being removed/);
+    host = await newHost();
+  });
+});
