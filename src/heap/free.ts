@@ -185,13 +185,14 @@ function returnSlots(h: Heap, p: P, s: number, slots: number[]): void {
   const freeindex = m[s + S_FREEINDEX];
   for (let i = 0; i * 32 < freeindex; i++)
     m[h.allocBits + at + i] |= belowMask(i * 32, freeindex) & groupMask(i * 32, nelems);
+  // From here on the bitmap alone tells: a recovery half way through counts it again.
+  m[s + S_FREEINDEX] = 0;
   for (const slot of slots) {
     m[h.allocBits + at + (slot >> 5)] &= ~(1 << (slot & 31));
     if (h.solo) m[h.droppedBits + at + (slot >> 5)] &= ~(1 << (slot & 31));
     else Atomics.and(m, h.droppedBits + at + (slot >> 5), ~(1 << (slot & 31)));
   }
   m[s + S_NEEDZERO] = 1;
-  m[s + S_FREEINDEX] = 0;
   m[s + S_CACHE_BASE] = 0;
   m[s + S_PUBLISHED] = 0;
   m[s + S_ALLOC_COUNT] -= slots.length;

@@ -242,6 +242,7 @@ export class Heap {
   }
 
   addScalar(which: number, n: number): number {
+    if (this.solo) return (this.m[this.mheap + which] += n);
     return Atomics.add(this.m, this.mheap + which, n) + n;
   }
 }

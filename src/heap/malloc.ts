@@ -58,6 +58,7 @@ import {
   PAGE_SIZE,
   PAGE_WORDS,
   SPC_TO_HEAP_BITS,
+  SPC_TO_INVERSE,
   SPC_TO_WORDS,
   sizeToClass,
   TINY_SIZE,
@@ -131,7 +132,7 @@ function reuseSlot(h: Heap, p: P, spc: number, size: number): number {
   const words = SPC_TO_WORDS[spc];
   zeroWords(h.w, word, word + words);
   const s = m[h.pageSpan + (word >> PAGE_OF_WORD)];
-  const slot = ((word - m[s + S_BASE]) / words) | 0;
+  const slot = ((word - m[s + S_BASE] + 0.5) * SPC_TO_INVERSE[spc]) | 0;
   const at = h.droppedBits + m[s + S_START] * 32 + (slot >> 5);
   const bit = 1 << (slot & 31);
   if (h.solo) m[at] &= ~bit;

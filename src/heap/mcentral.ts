@@ -105,7 +105,8 @@ export function link(h: Heap, s: number, where: number): void {
 export function unlink(h: Heap, s: number): void {
   const { m } = h;
   const list = listAt(h, m[s + S_SPANCLASS], m[s + S_WHERE]);
-  const { [s + S_NEXT]: next, [s + S_PREV]: prev } = m;
+  const next = m[s + S_NEXT];
+  const prev = m[s + S_PREV];
   if (prev === 0) m[list + L_HEAD] = next;
   else m[spanAt(h, prev) + S_NEXT] = next;
   if (next === 0) m[list + L_TAIL] = prev;

@@ -71,23 +71,29 @@ export function allocSpan(h: Heap, p: P, npages: number, spc: number): number {
   let s = 0;
   if (npages < PAGE_CACHE_LIMIT) {
     const cache = p.at + P_PAGE_CACHE;
-    if (pageCacheEmpty(m, cache)) {
+    // A record first: between taking a page from the cache and publishing its span there must be no lock to sleep on,
+    // or a recovery meanwhile would find the page in no place and give it away.
+    if (pageCacheEmpty(m, cache) || m[p.at + P_SPAN_CACHE_LEN] === 0) {
       h.lock(p);
-      h.pageAlloc.allocToCache(m, cache);
+      if (pageCacheEmpty(m, cache)) h.pageAlloc.allocToCache(m, cache);
+      if (m[p.at + P_SPAN_CACHE_LEN] === 0) fillSpanCache(h, p);
       h.unlock();
     }
-    page = pageCacheAlloc(m, cache, npages);
-    scav = pageCacheScav;
-    if (page >= 0 && m[p.at + P_SPAN_CACHE_LEN] > 0) s = popSpanCache(h, p);
+    if (m[p.at + P_SPAN_CACHE_LEN] > 0) page = pageCacheAlloc(m, cache, npages);
+    if (page >= 0) {
+      scav = pageCacheScav;
+      s = popSpanCache(h, p);
+    }
   }
   if (s === 0) {
     h.lock(p);
-    if (page < 0) {
-      page = h.pageAlloc.alloc(npages);
-      if (page < 0 && grow(h, p, npages)) page = h.pageAlloc.alloc(npages);
-      scav = h.pageAlloc.scav;
+    page = h.pageAlloc.alloc(npages);
+    if (page < 0 && grow(h, p, npages)) page = h.pageAlloc.alloc(npages);
+    scav = h.pageAlloc.scav;
+    if (page >= 0) {
+      if (m[p.at + P_SPAN_CACHE_LEN] === 0) fillSpanCache(h, p);
+      s = popSpanCache(h, p);
     }
-    if (page >= 0) s = allocRecord(h, p);
     h.unlock();
     if (page < 0) return 0;
   }
@@ -117,7 +123,8 @@ export function freeSpan(h: Heap, p: P, s: number): void {
   Atomics.store(m, s + S_STATE, SpanState.dead);
   Atomics.and(m, h.pageInUse + (page >> 5), ~(1 << (page & 31)));
   Atomics.and(m, h.pageMarks + (page >> 5), ~(1 << (page & 31)));
-  m.fill(0, h.pageSpan + page, h.pageSpan + page + npages);
+  // A loop: a call of TypedArray.fill costs more than the stores of a few pages.
+  for (let i = h.pageSpan + page; i < h.pageSpan + page + npages; i++) m[i] = 0;
   h.addScalar(H_PAGES_INUSE, -npages);
   h.addScalar(H_PAGES_FREE, npages);
   h.pageAlloc.free(page, npages);
@@ -166,17 +173,15 @@ function popSpanCache(h: Heap, p: P): number {
   return m[p.at + P_SPAN_CACHE + n];
 }
 
-function allocRecord(h: Heap, p: P): number {
+/** Under the heap lock. */
+function fillSpanCache(h: Heap, p: P): void {
   const { m } = h;
-  if (m[p.at + P_SPAN_CACHE_LEN] === 0) {
-    for (let i = 0; i < SPAN_CACHE_CAP / 2; i++) {
-      const s = takeRecord(h);
-      if (s === 0) break;
-      m[p.at + P_SPAN_CACHE + i] = s;
-      m[p.at + P_SPAN_CACHE_LEN] = i + 1;
-    }
+  for (let i = 0; i < SPAN_CACHE_CAP / 2; i++) {
+    const s = takeRecord(h);
+    if (s === 0) break;
+    m[p.at + P_SPAN_CACHE + i] = s;
+    m[p.at + P_SPAN_CACHE_LEN] = i + 1;
   }
-  return popSpanCache(h, p);
 }
 
 function takeRecord(h: Heap): number {

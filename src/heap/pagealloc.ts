@@ -212,7 +212,7 @@ export class PageAlloc {
   allocToCache(c: Int32Array, pc: number): boolean {
     const m = this.m;
     const search = m[this.base + SEARCH] - 1;
-    c.fill(0, pc, pc + 5);
+    for (let i = pc; i < pc + 5; i++) c[i] = 0;
     if (search < 0) return false;
     let page: number;
     let chunk = search >> LOG_CHUNK_PAGES;

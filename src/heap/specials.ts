@@ -94,6 +94,22 @@ export function specialsOf(h: Heap, s: number, limit: number): [special: number,
   return out;
 }
 
+/** Drops specials of slots that are not allocated, and whatever a broken list cannot reach. Recovery; adds the rest to `used`. */
+export function repairSpecials(h: Heap, s: number, allocated: (slot: number) => boolean, used: Set<number>): void {
+  const { m } = h;
+  let link = s + S_SPECIALS;
+  for (let x = m[link]; x !== 0; x = m[link]) {
+    if (x < 0 || x >= m[h.mheap + H_SPECIAL_NEXT] || used.has(x)) {
+      m[link] = 0;
+      return;
+    }
+    if (allocated(m[at(h, x) + X_SLOT])) {
+      used.add(x);
+      link = at(h, x) + X_NEXT;
+    } else m[link] = m[at(h, x) + X_NEXT];
+  }
+}
+
 /** Rebuilds the free list from what the spans hold. Recovery, with the world stopped. */
 export function rebuildFreeSpecials(h: Heap, used: Set<number>): void {
   const { m } = h;

@@ -112,13 +112,31 @@ export function sweepSpan(h: Heap, p: P, s: number, preserve: boolean): number {
   return 0;
 }
 
+/** What a sweep does to the span itself, for a recovery: no statistics, no locks, no specials. Returns the live slots. */
+export function resweep(h: Heap, s: number): number {
+  const { m } = h;
+  const live = copyMarks(h, s);
+  m[s + S_ALLOC_COUNT] = live;
+  m[s + S_FREEINDEX] = m[s + S_SPANCLASS] < 2 ? live : 0;
+  m[s + S_PUBLISHED] = m[s + S_FREEINDEX];
+  m[s + S_ALLOC_CACHE] = 0;
+  m[s + S_CACHE_BASE] = 0;
+  m[s + S_NEEDZERO] = 1;
+  m[s + S_SWEEPGEN] = h.scalar(H_SWEEPGEN);
+  return live;
+}
+
 /** Copies marks over allocBits, forgets the dropped roots and tiny objects of dead slots; returns the live slots. */
 function replaceAllocBits(h: Heap, p: P, s: number): number {
+  if (h.m[s + S_SPECIALS] !== 0) sweepSpecials(h, p, s);
+  if (h.memory.clobberFree) clobberDead(h, s);
+  return copyMarks(h, s);
+}
+
+function copyMarks(h: Heap, s: number): number {
   const { m } = h;
   const at = m[s + S_START] * 32;
   const groups = (m[s + S_NELEMS] + 31) >> 5;
-  if (m[s + S_SPECIALS] !== 0) sweepSpecials(h, p, s);
-  if (h.memory.clobberFree) clobberDead(h, s);
   let live = 0;
   for (let i = 0; i < groups; i++) {
     const marks = m[h.markBits + at + i];
@@ -132,7 +150,8 @@ function replaceAllocBits(h: Heap, p: P, s: number): number {
   return live;
 }
 
-function clearMarks(h: Heap, s: number): void {
+/** Also for recovery, which clears the marks of whatever is not waiting to be swept. */
+export function clearMarks(h: Heap, s: number): void {
   const at = h.markBits + h.m[s + S_START] * 32;
   const groups = (h.m[s + S_NELEMS] + 31) >> 5;
   for (let i = 0; i < groups; i++) h.m[at + i] = 0;

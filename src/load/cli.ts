@@ -23,7 +23,7 @@ Drives a running goheap server with the recorded allocations of a real program.
   --reuse sweep|immediate   what free means: Go's (the slot comes back with a sweep), or at once (default sweep)
   --scan                objects may hold pointers (default: noscan)
   --loops N             plays the trace N times (default 1)
-  --token TOKEN         bearer token (default: the environment's GOHEAP_TOKEN)
+  --token TOKEN         bearer token (default: the environment's AUTH_TOKEN)
   --json                prints the report as JSON
   --help                prints this
 `;
@@ -108,7 +108,7 @@ function parse(argv: string[]): 'help' | { options: RunOptions; json: boolean } 
     options: {
       trace: values.trace,
       url: values.url,
-      token: values.token ?? process.env.GOHEAP_TOKEN,
+      token: values.token ?? process.env.AUTH_TOKEN,
       heap: values.heap,
       keep: values.keep,
       connections: integer('--connections', values.connections, 256),
@@ -134,7 +134,7 @@ function oneOf<T extends string>(name: string, text: string, allowed: T[]): T {
 
 function explain(error: unknown, options: RunOptions): string {
   if (error instanceof HttpError) {
-    if (error.status === 401 || error.status === 403) return `${error.message} (give --token or GOHEAP_TOKEN)`;
+    if (error.status === 401 || error.status === 403) return `${error.message} (give --token or AUTH_TOKEN)`;
     if (error.status === 404 && options.heap) return `${error.message} (is there a heap named ${options.heap}?)`;
     return error.message;
   }

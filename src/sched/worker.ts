@@ -11,7 +11,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Heap, type HeapMemory, type P } from '../heap/heap.js';
 import { recover } from '../heap/recover.js';
-import { breakLock, lockOwner } from '../memory/lock.js';
+import { lockOwner } from '../memory/lock.js';
 import { Executor } from './exec.js';
 import { Op } from './ops.js';
 import {
@@ -83,13 +83,13 @@ class M {
 
   recover(): void {
     const { h, p, k } = this;
+    const heldWorld = lockOwner(k.m, k.worldLock) === p.id;
     stopTheWorldToRecover(h, k, p);
-    recover(h, p);
+    recover(h, p, heldWorld);
     k.m[this.sp + SP_CURRENT] = 0;
     k.m[this.sp + SP_LONG] = 0;
     Atomics.store(k.m, this.sp + SP_STATUS, PStatus.stopped);
-    if (lockOwner(k.m, k.worldLock) === p.id) startTheWorld(k);
-    else breakLock(k.m, k.worldLock);
+    startTheWorld(k);
   }
 
   /** Runs until the heap shuts down. */

@@ -43,7 +43,13 @@ export function configurationMarkdown(): string {
     'This page is made from the table in `src/server/config.ts`; a test keeps the two equal.',
   ];
   for (const group of Object.keys(GROUPS) as Group[]) {
-    lines.push('', `## ${GROUPS[group]}`, '', '| variable | default | what it may be | meaning |', '| --- | --- | --- | --- |');
+    lines.push(
+      '',
+      `## ${GROUPS[group]}`,
+      '',
+      '| variable | default | what it may be | meaning |',
+      '| --- | --- | --- | --- |',
+    );
     for (const v of ALL.filter((variable) => variable.group === group)) {
       lines.push(`| \`${v.env}\` | ${defaultText(v)} | ${v.allowed} | ${v.help} |`);
     }

@@ -11,7 +11,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { ErrorCode } from './errors.js';
+import { ERRORS, type ErrorCode, isErrorCode } from './errors.js';
 import { PROBLEM_JSON, Problem } from './problem.js';
 
 /** Bodies that some route of this server reads. Which of them a route takes depends on where it is registered. */
@@ -53,9 +53,21 @@ const MAPPINGS: Record<string, Mapping> = {
   FST_BEARER_AUTH_INVALID_AUTHORIZATION_HEADER: unauthorized('The bearer token is not the right one.'),
 };
 
+/** An error of the scheduler: it knows our codes, but not HTTP. `happened` says whether the work was done. */
+interface SchedulerError extends Error {
+  happened?: string;
+  completed?: number;
+}
+
+function fromBelow(code: ErrorCode, { message, happened, completed }: SchedulerError): Problem {
+  const members = { ...(happened && { happened }), ...(completed && { completed }) };
+  return new Problem(code, message, members, ERRORS[code].status === 503 ? { 'retry-after': '1' } : {});
+}
+
 export function toProblem(error: unknown, request: FastifyRequest): Problem {
   if (error instanceof Problem) return error;
   const code = (error as FastifyError | null)?.code;
+  if (typeof code === 'string' && isErrorCode(code)) return fromBelow(code, error as SchedulerError);
   const mapping = typeof code === 'string' && Object.hasOwn(MAPPINGS, code) ? MAPPINGS[code] : undefined;
   if (mapping !== undefined) return mapping(error as FastifyError, request);
   // A client error of a plugin that is not in the map: the status is right, so the answer is at least no 500.

@@ -300,7 +300,7 @@ export const ERRORS = {
     status: 503,
     title: 'The thread that ran the request died',
     meaning: 'The worker thread (M) ended while it ran this operation. Its P has been taken over by a new thread.',
-    remedy: '`effect` says whether the work happened: `none`, `done` or `unknown`. Retry when it is `none`.',
+    remedy: '`happened` says whether the work was done: `no`, `yes`, `partly` or `unknown`. Retry when it is `no`.',
   },
   'reservation-exhausted': {
     status: 507,

@@ -100,7 +100,8 @@ export class HeapRegistry<H extends HostedHeap = HostedHeap> {
       const detail = `The server has ${this.#entries.size} heaps, and may have ${this.maxHeaps}.`;
       throw new Problem('too-many-heaps', detail, { limit: this.maxHeaps });
     }
-    const done = this.#factory(name, settings);
+    // A factory that throws at once fails like one that rejects.
+    const done = (async () => this.#factory(name, settings))();
     this.#entries.set(name, { state: 'starting', done });
     try {
       const heap = (await done) as H;

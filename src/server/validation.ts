@@ -16,7 +16,13 @@ import type { FastifyInstance, FastifySchemaValidationError } from 'fastify';
 import { type ErrorCode, isErrorCode } from './errors.js';
 import { Problem } from './problem.js';
 
-const COMMON = { allErrors: false, removeAdditional: false, useDefaults: true, verbose: true, discriminator: true } as const;
+const COMMON = {
+  allErrors: false,
+  removeAdditional: false,
+  useDefaults: true,
+  verbose: true,
+  discriminator: true,
+} as const;
 
 /** Annotations of our schemas. All are permitted in OpenAPI, which ignores what begins with `x-`. */
 const ANNOTATIONS = [

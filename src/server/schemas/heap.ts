@@ -2,7 +2,7 @@
 
 import { type Static, Type } from '@fastify/type-provider-typebox';
 import { Bytes, HEAP_NAME_PATTERN } from './common.js';
-import { Settings } from './settings.js';
+import type { Settings } from './settings.js';
 
 /** Fields as in `HeapSummary` (`../hosted.ts`). */
 export const Summary = Type.Object(

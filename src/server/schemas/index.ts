@@ -11,5 +11,6 @@ import { ProblemSchema } from './problem.js';
 import { Settings, SettingsInput, SettingsPatch } from './settings.js';
 
 export function addSchemas(app: FastifyInstance): void {
-  for (const schema of [ProblemSchema, Settings, SettingsInput, SettingsPatch, Summary, HeapView]) app.addSchema(schema);
+  for (const schema of [ProblemSchema, Settings, SettingsInput, SettingsPatch, Summary, HeapView])
+    app.addSchema(schema);
 }

@@ -5,7 +5,10 @@ import { ERROR_CODES } from '../errors.js';
 
 export const ProblemSchema = Type.Object(
   {
-    type: Type.String({ description: 'The path of a page that explains the code', examples: ['/problems/heap-not-found'] }),
+    type: Type.String({
+      description: 'The path of a page that explains the code',
+      examples: ['/problems/heap-not-found'],
+    }),
     title: Type.String({ description: 'A short sentence, the same for every occurrence of the code' }),
     status: Type.Integer({ description: 'The HTTP status, as in the status line' }),
     code: Type.Unsafe<string>({ type: 'string', enum: ERROR_CODES, description: 'The stable name of the error' }),

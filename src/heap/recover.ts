@@ -1,0 +1,370 @@
+/**
+ * recover: making the heap whole again after a thread died in the middle of something.
+ *
+ * A worker can end between any two steps of an allocation, a free, a sweep, a cycle. What it was changing is then half
+ * changed, and a lock may still be held in the name of its P. The M that takes the P over runs this first, with the world stopped.
+ *
+ * 1. The dead P's mcache, reusable stacks and page cache are given up; its spans become orphans. If it had stopped
+ *    the world itself, it may have been changing other Ps' caches: theirs are given up as well.
+ * 2. Orphans are judged by their bitmaps alone: a sweep under way is run again, counts are counted, slots that were handed out but
+ *    never answered lose their root, an empty span is given up.
+ * 3. Everything derived is rebuilt from the spans: lists (in the order that their links still tell), page map, page
+ *    allocator, span records, specials, page counts; the dead P's counters take up what is missing between mallocs and frees.
+ * 4. The dead P's locks are broken, which lets go whoever slept on them.
+ *
+ * Other Ps either stand at a safepoint or sleep on a lock of the dead one, perhaps with a span in their hand: those hands stay as they are.
+ */
+
+import { breakLock, lockOwner } from '../memory/lock.js';
+import { ArenaState, setArenaState } from './arena.js';
+import {
+  H_ARENAS,
+  H_CENTRAL_INDEX,
+  H_CUR_BASE,
+  H_CUR_END,
+  H_PAGES_FREE,
+  H_PAGES_INUSE,
+  H_PAGES_RELEASED,
+  H_RECLAIM_CREDIT,
+  H_RECLAIM_INDEX,
+  H_RECOVERIES,
+  H_SPAN_FREE,
+  H_SPAN_NEXT,
+  H_SPAN_STRUCTS,
+  H_SWEEP_DONE,
+  H_SWEEPGEN,
+  type Heap,
+  type P,
+  P_ALLOC,
+  P_FLUSH_GEN,
+  P_HAND,
+  P_PAGE_CACHE,
+  P_REQUESTED,
+  P_REUSABLE,
+  P_SPAN_CACHE,
+  P_SPAN_CACHE_LEN,
+  P_TINY,
+  P_TINY_ALLOCS,
+  P_TINY_OFFSET,
+  P_WAITING,
+  T_LARGE_ALLOC,
+  T_LARGE_ALLOC_COUNT,
+  T_LARGE_FREE,
+  T_LARGE_FREE_COUNT,
+  T_REQUESTED,
+  T_SMALL_ALLOC,
+  T_SMALL_FREE,
+  T_TINY_ALLOCS,
+} from './heap.js';
+import {
+  clearList,
+  fullSwept,
+  fullUnswept,
+  link,
+  listHead,
+  mcentralAt,
+  partialSwept,
+  partialUnswept,
+} from './mcentral.js';
+import { slotsAllocated, slotsFreed, sumStat } from './memstats.js';
+import {
+  allocatedGroup,
+  countAllocated,
+  isAllocated,
+  S_ALLOC_CACHE,
+  S_ALLOC_COUNT,
+  S_BASE,
+  S_CACHE_BASE,
+  S_FREEINDEX,
+  S_HAS_TINY,
+  S_NELEMS,
+  S_NEXT,
+  S_NPAGES,
+  S_OWNER,
+  S_PUBLISHED,
+  S_SPANCLASS,
+  S_START,
+  S_STATE,
+  S_SWEEPGEN,
+  S_WHERE,
+  SpanState,
+  spanAt,
+  Where,
+} from './mspan.js';
+import { PAGE_CACHE_WORDS, pageCacheScavPages } from './pagecache.js';
+import { NUM_SIZE_CLASSES, NUM_SPAN_CLASSES, PAGE_SIZE } from './sizeclass.js';
+import { rebuildFreeSpecials, repairSpecials } from './specials.js';
+import { clearMarks, resweep } from './sweep.js';
+import { clearTinyMasks, tinyMaskAt } from './tiny.js';
+
+/** Repairs the heap after the thread of `dead` ended. `heldWorld`: it had stopped the world, or was about to. */
+export function recover(h: Heap, dead: P, heldWorld: boolean): void {
+  const { m } = h;
+  m[h.mheap + H_RECOVERIES]++;
+  // Whoever sleeps on a lock cannot have been touched by the one that died.
+  const victims = heldWorld ? h.ps.filter((p) => p === dead || m[p.at + P_WAITING] === 0) : [dead];
+  for (const p of victims) giveUpCaches(h, p);
+  const kept = keptSpans(h);
+  const listed = walkLists(h, kept);
+  settleOrphans(h, dead, kept, listed);
+  relink(h, listed);
+  rebuildPages(h);
+  rebuildRecords(h);
+  rebuildSpecials(h);
+  settleCounters(h, dead);
+  m[h.mheap + H_CENTRAL_INDEX] = 0;
+  m[h.mheap + H_RECLAIM_INDEX] = 0;
+  m[h.mheap + H_RECLAIM_CREDIT] = 0;
+  m[h.mheap + H_SWEEP_DONE] = 0;
+  breakLocks(h, new Set(victims.map((p) => p.id)));
+}
+
+function giveUpCaches(h: Heap, p: P): void {
+  const { m, f } = h;
+  for (let spc = 0; spc < NUM_SPAN_CLASSES; spc++) {
+    m[p.at + P_ALLOC + spc] = h.spans;
+    m[p.at + P_REUSABLE + spc] = 0;
+    f[p.stats + T_REQUESTED + spc] += m[p.at + P_REQUESTED + spc] >>> 0;
+    m[p.at + P_REQUESTED + spc] = 0;
+  }
+  f[p.stats + T_TINY_ALLOCS] += m[p.at + P_TINY_ALLOCS];
+  m[p.at + P_TINY_ALLOCS] = 0;
+  m[p.at + P_TINY] = 0;
+  m[p.at + P_TINY_OFFSET] = 0;
+  m[p.at + P_HAND] = 0;
+  m[p.at + P_WAITING] = 0;
+  m[p.at + P_SPAN_CACHE_LEN] = 0;
+  m[p.at + P_FLUSH_GEN] = h.scalar(H_SWEEPGEN);
+  m.fill(0, p.at + P_PAGE_CACHE, p.at + P_PAGE_CACHE + PAGE_CACHE_WORDS);
+}
+
+/** Spans that living Ps still hold, cached or in hand. */
+function keptSpans(h: Heap): Set<number> {
+  const { m } = h;
+  const kept = new Set<number>();
+  for (const p of h.ps) {
+    for (let spc = 0; spc < NUM_SPAN_CLASSES; spc++) {
+      const s = m[p.at + P_ALLOC + spc];
+      if (s !== h.spans) kept.add(s);
+    }
+    if (m[p.at + P_HAND] !== 0) kept.add(m[p.at + P_HAND]);
+  }
+  return kept;
+}
+
+/** The spans of each list in the order that its links tell, as far as they can be followed; keyed by span class * 8 + list. */
+function walkLists(h: Heap, kept: Set<number>): Map<number, number[]> {
+  const { m } = h;
+  const lists = new Map<number, number[]>();
+  const seen = new Set<number>(kept);
+  for (let spc = 0; spc < NUM_SPAN_CLASSES; spc++) {
+    for (let where: number = Where.partial0; where <= Where.full1; where++) {
+      const spans: number[] = [];
+      let id = listHead(h, spc, where);
+      while (id > 0 && id < h.scalar(H_SPAN_NEXT)) {
+        const s = spanAt(h, id);
+        const belongs = m[s + S_STATE] === SpanState.inUse && m[s + S_WHERE] === where && m[s + S_SPANCLASS] === spc;
+        if (!belongs || seen.has(s)) break;
+        seen.add(s);
+        spans.push(s);
+        id = m[s + S_NEXT];
+      }
+      lists.set(spc * 8 + where, spans);
+    }
+  }
+  return lists;
+}
+
+/** Gives every in-use span that stands nowhere its place, by what its bitmaps say. */
+function settleOrphans(h: Heap, dead: P, kept: Set<number>, listed: Map<number, number[]>): void {
+  const { m } = h;
+  const placed = new Set<number>(kept);
+  for (const spans of listed.values()) for (const s of spans) placed.add(s);
+  const sweepgen = h.scalar(H_SWEEPGEN);
+  for (let id = 1; id < h.scalar(H_SPAN_NEXT); id++) {
+    const s = spanAt(h, id);
+    if (m[s + S_STATE] !== SpanState.inUse) continue;
+    const stale = m[s + S_SWEEPGEN] === sweepgen - 2;
+    // A mark that was under way has left marks on swept spans.
+    if (!stale && m[s + S_SWEEPGEN] !== sweepgen + 1 && m[s + S_SWEEPGEN] !== sweepgen - 1) clearMarks(h, s);
+    if (placed.has(s)) {
+      if (m[s + S_SPANCLASS] < 2) dropUnanswered(h, dead, s);
+      continue;
+    }
+    const where = settle(h, dead, s, sweepgen);
+    if (where === Where.none) continue;
+    m[s + S_WHERE] = where;
+    listed.get(m[s + S_SPANCLASS] * 8 + where)?.push(s);
+  }
+}
+
+/** Brings one orphan into order; the list that it belongs in, or none if it was given up. */
+function settle(h: Heap, dead: P, s: number, sweepgen: number): number {
+  const { m } = h;
+  m[s + S_ALLOC_CACHE] = 0;
+  m[s + S_CACHE_BASE] = 0;
+  const gen = m[s + S_SWEEPGEN];
+  if (gen === sweepgen - 1) {
+    resweep(h, s);
+    clearMarks(h, s);
+  } else {
+    dropUnanswered(h, dead, s);
+    if (gen === sweepgen + 1) m[s + S_SWEEPGEN] = sweepgen - 2;
+    else if (gen === sweepgen + 3) m[s + S_SWEEPGEN] = sweepgen;
+  }
+  const at = m[s + S_START] * 32;
+  for (let i = 0; i * 32 < m[s + S_NELEMS]; i++) m[h.droppedBits + at + i] &= allocatedGroup(h, s, i);
+  if (m[s + S_HAS_TINY] !== 0) {
+    writeDownFreeindex(h, s);
+    clearTinyMasks(h, s);
+  }
+  const count = countAllocated(h, s);
+  m[s + S_ALLOC_COUNT] = count;
+  if (m[s + S_SWEEPGEN] === sweepgen - 2) return count === m[s + S_NELEMS] ? fullUnswept(h) : partialUnswept(h);
+  if (count === 0) {
+    m.fill(0, h.allocBits + at, h.allocBits + at + ((m[s + S_NELEMS] + 31) >> 5));
+    m[s + S_STATE] = SpanState.dead;
+    m[s + S_WHERE] = Where.none;
+    return Where.none;
+  }
+  return count === m[s + S_NELEMS] ? fullSwept(h) : partialSwept(h);
+}
+
+/** Puts into allocBits what freeindex says, without which the tiny masks of such slots would look like those of free ones. */
+function writeDownFreeindex(h: Heap, s: number): void {
+  const at = h.allocBits + h.m[s + S_START] * 32;
+  for (let i = 0; i * 32 < h.m[s + S_NELEMS]; i++) h.m[at + i] = allocatedGroup(h, s, i);
+}
+
+/** Slots that the dead P handed out and whose address no client was told: their root goes. */
+function dropUnanswered(h: Heap, dead: P, s: number): void {
+  const { m } = h;
+  if (m[s + S_OWNER] !== dead.id) return;
+  const at = m[s + S_START] * 32;
+  for (let slot = m[s + S_PUBLISHED]; slot < m[s + S_FREEINDEX]; slot++) {
+    const bit = 1 << (slot & 31);
+    if ((m[h.allocBits + at + (slot >> 5)] & bit) !== 0) continue;
+    m[h.droppedBits + at + (slot >> 5)] |= bit;
+    if (m[s + S_HAS_TINY] === 0) continue;
+    const masks = tinyMaskAt(h, m[s + S_BASE] + slot * 2);
+    h.u[masks + 1] = h.u[masks];
+  }
+  m[s + S_PUBLISHED] = m[s + S_FREEINDEX];
+}
+
+function relink(h: Heap, listed: Map<number, number[]>): void {
+  for (let spc = 0; spc < NUM_SPAN_CLASSES; spc++) {
+    for (let where: number = Where.partial0; where <= Where.full1; where++) {
+      clearList(h, spc, where);
+      for (const s of listed.get(spc * 8 + where) ?? []) link(h, s, where);
+    }
+  }
+}
+
+function rebuildPages(h: Heap): void {
+  const { m, pageAlloc } = h;
+  const at = h.mheap;
+  const mapped = pageAlloc.end * 512;
+  m[at + H_CUR_BASE] = mapped;
+  m[at + H_ARENAS] = Math.max(m[at + H_ARENAS], Math.ceil(mapped / h.arenaPages));
+  m[at + H_CUR_END] = m[at + H_ARENAS] * h.arenaPages;
+  for (let i = 0; i < m[at + H_ARENAS]; i++) {
+    setArenaState(h, i, i * h.arenaPages < mapped ? ArenaState.Ready : ArenaState.Prepared);
+  }
+  m.fill(0, h.pageSpan, h.pageSpan + mapped);
+  m.fill(0, h.pageInUse, h.pageInUse + Math.ceil(mapped / 32));
+  pageAlloc.freeAll();
+  let inuse = 0;
+  for (let id = 1; id < h.scalar(H_SPAN_NEXT); id++) {
+    const s = spanAt(h, id);
+    if (m[s + S_STATE] !== SpanState.inUse) continue;
+    const page = m[s + S_START];
+    const npages = m[s + S_NPAGES];
+    pageAlloc.allocRange(page, npages);
+    m.fill(s, h.pageSpan + page, h.pageSpan + page + npages);
+    m[h.pageInUse + (page >> 5)] |= 1 << (page & 31);
+    inuse += npages;
+  }
+  let released = 0;
+  for (const p of h.ps) {
+    const pc = p.at + P_PAGE_CACHE;
+    for (let i = 0; i < 64; i++) {
+      if (((m[pc + 1 + (i >> 5)] >>> (i & 31)) & 1) === 1) pageAlloc.allocRange(m[pc] + i, 1);
+    }
+    released += pageCacheScavPages(m, pc);
+  }
+  for (let page = 0; page < mapped; page++) {
+    if (!pageAlloc.isAllocated(page) && pageAlloc.isScavenged(page)) released++;
+  }
+  m[at + H_PAGES_INUSE] = inuse;
+  m[at + H_PAGES_RELEASED] = released;
+  m[at + H_PAGES_FREE] = mapped - inuse - released;
+}
+
+function rebuildRecords(h: Heap): void {
+  const { m } = h;
+  const cached = new Set<number>();
+  for (const p of h.ps) {
+    for (let i = 0; i < m[p.at + P_SPAN_CACHE_LEN]; i++) cached.add(m[p.at + P_SPAN_CACHE + i]);
+  }
+  let structs = cached.size;
+  m[h.mheap + H_SPAN_FREE] = 0;
+  for (let id = h.scalar(H_SPAN_NEXT) - 1; id > 0; id--) {
+    const s = spanAt(h, id);
+    if (m[s + S_STATE] === SpanState.inUse) structs++;
+    else if (!cached.has(s)) {
+      m[s + S_STATE] = SpanState.dead;
+      m[s + S_WHERE] = Where.none;
+      m[s + S_NEXT] = m[h.mheap + H_SPAN_FREE];
+      m[h.mheap + H_SPAN_FREE] = s;
+    }
+  }
+  m[h.mheap + H_SPAN_STRUCTS] = structs;
+}
+
+function rebuildSpecials(h: Heap): void {
+  const used = new Set<number>();
+  for (let id = 1; id < h.scalar(H_SPAN_NEXT); id++) {
+    const s = spanAt(h, id);
+    if (h.m[s + S_STATE] === SpanState.inUse) repairSpecials(h, s, (slot) => isAllocated(h, s, slot), used);
+  }
+  rebuildFreeSpecials(h, used);
+}
+
+/** Makes mallocs minus frees equal the slots that are allocated, at the dead P's expense. */
+function settleCounters(h: Heap, dead: P): void {
+  const { m, f } = h;
+  const slots = new Float64Array(NUM_SIZE_CLASSES);
+  let largeBytes = 0;
+  let large = 0;
+  for (let id = 1; id < h.scalar(H_SPAN_NEXT); id++) {
+    const s = spanAt(h, id);
+    if (m[s + S_STATE] !== SpanState.inUse) continue;
+    const c = m[s + S_SPANCLASS] >> 1;
+    slots[c] += m[s + S_ALLOC_COUNT];
+    if (c === 0) {
+      large += m[s + S_ALLOC_COUNT];
+      largeBytes += m[s + S_ALLOC_COUNT] * m[s + S_NPAGES] * PAGE_SIZE;
+    }
+  }
+  const allocs = slotsAllocated(h);
+  const frees = slotsFreed(h);
+  const settle = (missing: number, alloc: number, free: number): void => {
+    if (missing > 0) f[dead.stats + alloc] += missing;
+    else f[dead.stats + free] -= missing;
+  };
+  for (let c = 1; c < NUM_SIZE_CLASSES; c++)
+    settle(slots[c] - (allocs[c] - frees[c]), T_SMALL_ALLOC + c, T_SMALL_FREE + c);
+  settle(largeBytes - (sumStat(h, T_LARGE_ALLOC) - sumStat(h, T_LARGE_FREE)), T_LARGE_ALLOC, T_LARGE_FREE);
+  settle(
+    large - (sumStat(h, T_LARGE_ALLOC_COUNT) - sumStat(h, T_LARGE_FREE_COUNT)),
+    T_LARGE_ALLOC_COUNT,
+    T_LARGE_FREE_COUNT,
+  );
+}
+
+function breakLocks(h: Heap, owners: Set<number>): void {
+  const locks = [h.heapLock, h.specialLock];
+  for (let spc = 0; spc < NUM_SPAN_CLASSES; spc++) locks.push(mcentralAt(h, spc));
+  for (const at of locks) if (owners.has(lockOwner(h.m, at))) breakLock(h.m, at);
+}

@@ -1,0 +1,115 @@
+/**
+ * The application: routes, schemas, errors. It does not listen, read the environment, or install signal handlers;
+ * `main.ts` does, and tests call `app.inject()` on what `buildApp` returns.
+ *
+ * Three scopes, so that a request passes only the hooks it needs:
+ *
+ *     root      schemas, validation, error handler, OpenAPI document; health
+ *      ├─ pages helmet; /docs, /openapi.json, /problems
+ *      └─ api   gate, rate limit and token where configured; /v1, /metrics
+ *
+ * The allocation path is measured against a bare Fastify route, so `api` has one synchronous hook, and Fastify itself
+ * gets a logger only when requests are logged one by one (LOG_LEVEL=debug or trace): a logger costs every request a
+ * child logger and a listener. Everything else logs through `app.logger`.
+ */
+
+import { randomBytes } from 'node:crypto';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { registerApi, registerHealth, registerPages } from '../../routes/index.js';
+import type { Config } from './config.js';
+import { installErrorHandler, onClientError, sendProblem, toProblem } from './error-handler.js';
+import type { ErrorCode } from './errors.js';
+import type { HostedHeap } from './hosted.js';
+import type { Lifecycle } from './lifecycle.js';
+import { registerBearerAuth } from './plugins/bearer-auth.js';
+import { addGate } from './plugins/gate.js';
+import { registerHelmet } from './plugins/helmet.js';
+import { closeMethods, watchMethods } from './plugins/method-not-allowed.js';
+import { registerRateLimit } from './plugins/rate-limit.js';
+import { registerSwagger } from './plugins/swagger.js';
+import { registerSwaggerUi } from './plugins/swagger-ui.js';
+import type { HeapRegistry } from './registry.js';
+import { addSchemas } from './schemas/index.js';
+import { installValidation } from './validation.js';
+
+export interface AppDeps {
+  heaps: HeapRegistry<HostedHeap>;
+  lifecycle: Lifecycle;
+  /** A pino logger; requests are logged through it one by one if its level is debug or trace. */
+  logger: FastifyBaseLogger;
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    readonly config: Config;
+    readonly heaps: HeapRegistry<HostedHeap>;
+    readonly lifecycle: Lifecycle;
+    /** The process's log. `app.log` and `request.log` are silent unless requests are logged one by one. */
+    readonly logger: FastifyBaseLogger;
+  }
+  interface FastifyContextConfig {
+    /** The problems that this route can answer, beyond those that follow from its kind; for the OpenAPI document. */
+    problems?: readonly ErrorCode[];
+  }
+}
+
+/** An id that a client may choose: short, and harmless in a header and a log. */
+const REQUEST_ID = /^[A-Za-z0-9._:@/+=-]{1,128}$/;
+
+function requestIds(): (request: { headers: Record<string, unknown> }) => string {
+  // The prefix tells processes apart in a shared log; the counter tells requests apart.
+  const prefix = randomBytes(4).toString('hex');
+  let last = 0;
+  return ({ headers }) => {
+    const sent = headers['x-request-id'];
+    return typeof sent === 'string' && REQUEST_ID.test(sent) ? sent : `${prefix}-${++last}`;
+  };
+}
+
+export async function buildApp(config: Config, deps: AppDeps): Promise<FastifyInstance> {
+  const verbose = config.logLevel === 'debug' || config.logLevel === 'trace';
+  const trusted = config.trustProxy;
+  const app = Fastify({
+    ...(verbose ? { loggerInstance: deps.logger } : { logger: false }),
+    genReqId: requestIds(),
+    bodyLimit: config.bodyLimit,
+    requestTimeout: config.requestTimeout,
+    // Longer than the usual 60 s of load balancers, which must be the first to close an idle connection.
+    keepAliveTimeout: 72_000,
+    trustProxy: trusted === 'off' ? false : (_address: string, hop: number) => hop < trusted,
+    // The gate answers with a problem instead.
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: 1024 },
+    clientErrorHandler: onClientError,
+    frameworkErrors: (error, request, reply) =>
+      sendProblem(toProblem(error, request as FastifyRequest), request as FastifyRequest, reply as FastifyReply),
+  });
+
+  app.decorate('config', config);
+  app.decorate('heaps', deps.heaps);
+  app.decorate('lifecycle', deps.lifecycle);
+  app.decorate('logger', deps.logger);
+
+  // JSON, and what a route adds for itself; text/plain would also be readable from any web page without a preflight.
+  app.removeContentTypeParser('text/plain');
+  addSchemas(app);
+  installValidation(app);
+  installErrorHandler(app);
+
+  const methods = watchMethods(app);
+  await registerSwagger(app);
+  await app.register(registerHealth);
+  await app.register(async (pages) => {
+    await registerHelmet(pages);
+    await registerSwaggerUi(pages);
+    await pages.register(registerPages);
+  });
+  await app.register(async (api) => {
+    addGate(api);
+    if (config.rateLimit !== 'off') await registerRateLimit(api, config.rateLimit);
+    if (config.authToken !== undefined) await registerBearerAuth(api, config.authToken);
+    await api.register(registerApi);
+  });
+  closeMethods(app, methods);
+  return app;
+}

@@ -1,0 +1,133 @@
+/**
+ * The OpenAPI document, made from the routes' schemas. https://github.com/fastify/fastify-swagger
+ *
+ * Routes say only what is theirs; this file adds what follows from rules: the problems that any request of a kind can
+ * meet, and the answers for those that a route declares in `config.problems`. Must be registered before any route.
+ */
+
+import swagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger';
+import type { FastifyContextConfig, FastifyInstance, RouteOptions } from 'fastify';
+import { ERRORS, type ErrorCode } from '../errors.js';
+import { PROBLEM_JSON } from '../problem.js';
+import { VERSION } from '../version.js';
+
+const METHODS = ['get', 'put', 'post', 'delete', 'patch', 'head'] as const;
+
+/** The resources, in the order in which a newcomer meets them. A route's `tags` name one. */
+const TAGS = [
+  { name: 'heaps', description: 'Create, list, tune and delete heaps' },
+  { name: 'allocation', description: 'Allocate and free, one object at a time or in batches' },
+  { name: 'objects', description: 'Look into objects, read and write their bytes and pointers' },
+  { name: 'collection', description: 'Sweep, collect, scavenge, check' },
+  { name: 'inspection', description: 'Every level of the heap, from MemStats down to single slots and pages' },
+  { name: 'telemetry', description: 'Prometheus metrics, service discovery, profiles, live events' },
+  { name: 'server', description: 'Health, and the pages that explain errors' },
+];
+
+type Operation = Record<string, unknown> & {
+  responses?: Record<string, unknown>;
+  requestBody?: { required?: boolean };
+};
+
+/** Every problem that this route can answer: what it declares, and what its kind implies. */
+export function problemsOf(route: RouteOptions): ErrorCode[] {
+  const { schema, url } = route;
+  const config = route.config as FastifyContextConfig | undefined;
+  const codes = new Set<ErrorCode>(config?.problems);
+  if (schema?.body !== undefined || schema?.params !== undefined || schema?.querystring !== undefined) {
+    codes.add('validation-failed');
+  }
+  if (schema?.body !== undefined) {
+    for (const code of ['unknown-field', 'invalid-json', 'incomplete-body'] as const) codes.add(code);
+    for (const code of ['body-too-large', 'unsupported-media-type'] as const) codes.add(code);
+  }
+  if (url.includes(':heap')) codes.add('invalid-heap-name').add('heap-not-found');
+  if (isProtected(url)) {
+    codes.add('unauthorized').add('rate-limited').add('shutting-down');
+    if (route.method !== 'GET') codes.add('cross-site');
+  }
+  return Object.keys(ERRORS).filter((code) => codes.has(code as ErrorCode)) as ErrorCode[];
+}
+
+function isProtected(url: string): boolean {
+  return url.startsWith('/v1/') || url === '/metrics';
+}
+
+/** One response for each status, which lists its codes. */
+function problemResponses(codes: readonly ErrorCode[]): Record<string, unknown> {
+  const byStatus = new Map<number, ErrorCode[]>();
+  for (const code of codes) byStatus.set(ERRORS[code].status, [...(byStatus.get(ERRORS[code].status) ?? []), code]);
+  const schema = { $ref: '#/components/schemas/Problem' };
+  const responses: Record<string, unknown> = {};
+  for (const [status, group] of [...byStatus].sort(([a], [b]) => a - b)) {
+    const description = group.map((code) => `\`${code}\`: ${ERRORS[code].title}`).join('. ');
+    responses[String(status)] = { description, content: { [PROBLEM_JSON]: { schema } } };
+  }
+  return responses;
+}
+
+export async function registerSwagger(app: FastifyInstance): Promise<void> {
+  const options: FastifyDynamicSwaggerOptions = {
+    hideUntagged: true,
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'goheap',
+        version: VERSION,
+        description: "Go's memory manager, whole and live, behind HTTP.",
+        license: { name: 'MIT', identifier: 'MIT' } as { name: string },
+      },
+      servers: [{ url: '/', description: 'This server' }],
+      tags: TAGS,
+      components: {
+        securitySchemes: {
+          bearer: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'Needed where the server was started with AUTH_TOKEN',
+          },
+        },
+      },
+    },
+    refResolver: { buildLocalReference: (json, _baseUri, _fragment, i) => String(json.$id ?? `schema-${i}`) },
+    transform: ({ schema, url, route }) => {
+      const open = !isProtected(url);
+      // Without a token configured, requests need none; with one, the protected paths need it.
+      const security = open ? [] : app.config.authToken === undefined ? [{}, { bearer: [] }] : [{ bearer: [] }];
+      const body = schema?.body as Record<string, unknown> | undefined;
+      const shared = typeof body?.$ref === 'string' ? (app.getSchema(body.$ref) as Record<string, unknown>) : body;
+      return {
+        schema: {
+          ...schema,
+          security,
+          'x-problems': problemsOf(route),
+          ...(shared?.['x-body-optional'] === true ? { 'x-body-optional': true } : undefined),
+        } as never,
+        url,
+      };
+    },
+    transformObject: (document) => {
+      if (!('openapiObject' in document)) return document.swaggerObject;
+      const { openapiObject } = document;
+      for (const path of Object.values(openapiObject.paths ?? {})) {
+        for (const method of METHODS) {
+          const operation = (path as Record<string, Operation | undefined>)[method];
+          if (operation !== undefined) finish(operation);
+        }
+      }
+      return openapiObject;
+    },
+  };
+  await app.register(swagger, options);
+}
+
+/** Replaces our `x-` notes on an operation by what they mean. */
+function finish(operation: Operation): void {
+  const codes = operation['x-problems'] as ErrorCode[] | undefined;
+  if (codes !== undefined) operation.responses = { ...operation.responses, ...problemResponses(codes) };
+  if (operation['x-body-optional'] === true && operation.requestBody !== undefined) {
+    operation.requestBody.required = false;
+  }
+  delete operation['x-problems'];
+  delete operation['x-body-optional'];
+}
