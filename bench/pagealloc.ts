@@ -1,12 +1,12 @@
 /**
  * Does the cost of a page allocation grow with the heap?
  *
- * Two heaps, 64 MiB and 4 GiB, are kept 90 % full of spans of 1 to 64 pages, the lengths at random: each step frees spans
- * chosen at random until the heap is at 90 %, then allocates one. Both run the same steps in one process, in alternating
- * rounds, so that neither has the quieter machine; a side's figure is its median round, the time of one free and one
- * allocation that succeeded. (In 64 MiB, of which 6 are free and in pieces, many a request finds no run long enough. Such a
- * failure costs next to nothing, the root of the tree knows it; counting it as an allocation would flatter the small heap.)
- * The goal is a ratio of at most 2.
+ * Two heaps, 64 MiB and 4 GiB, are kept 90 % full of spans of 1 to 64 pages, the lengths at random: each step frees
+ * spans chosen at random until the heap is at 90 %, then allocates one. Both run the same steps in one process, in
+ * alternating rounds, so that neither has the quieter machine; a side's figure is its median round, the time of one
+ * free and one allocation that succeeded. (In 64 MiB, of which 6 are free and in pieces, many a request finds no run
+ * long enough. Such a failure costs next to nothing, the root of the tree knows it; counting it as an allocation would
+ * flatter the small heap.) The goal is a ratio of at most 2.
  *
  *     node dist/bench/pagealloc.js [rounds] [steps]
  */

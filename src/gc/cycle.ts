@@ -31,7 +31,7 @@ export function rootsDropped(h: Heap): number {
   return n;
 }
 
-/** Whether a mark would find garbage: some root was dropped since the last one. */
+/** Whether a mark would find garbage: some root was dropped since the last one, or that one kept some. */
 export function droppedSinceMark(h: Heap): boolean {
   return rootsDropped(h) !== h.f[h.gcStats + G_DROPPED_AT_MARK];
 }
@@ -41,9 +41,10 @@ export function markAndAdvance(h: Heap, p: P, forced: boolean): void {
   const { m } = h;
   const at = h.mheap;
   sweepAll(h, p);
-  h.f[h.gcStats + G_DROPPED_AT_MARK] = rootsDropped(h);
-  markRoots(h);
+  const keptGarbage = markRoots(h);
   m[at + H_SWEEPGEN] += 2;
+  // After the fact: a cycle that dies half way must not be taken for done.
+  h.f[h.gcStats + G_DROPPED_AT_MARK] = keptGarbage ? -1 : rootsDropped(h);
   m[at + H_PAGES_SWEPT] = 0;
   m[at + H_RECLAIM_INDEX] = 0;
   m[at + H_RECLAIM_CREDIT] = 0;

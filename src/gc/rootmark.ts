@@ -28,8 +28,8 @@ import {
 import { PAGE_WORDS } from '../heap/sizeclass.js';
 import { tinyMaskAt, tinyRooted } from '../heap/tiny.js';
 
-/** Marks everything that a root holds; returns the bytes of the slots marked, divided by 8. */
-export function markRoots(h: Heap): number {
+/** Marks everything that a root holds. Returns whether it kept garbage: a tiny block without a root that a P was filling. */
+export function markRoots(h: Heap): boolean {
   const { m } = h;
   m.fill(0, h.pageMarks, h.pageMarks + Math.ceil(h.pages / 32));
   let marked = 0;
@@ -38,10 +38,11 @@ export function markRoots(h: Heap): number {
     const s = spanAt(h, id);
     if (m[s + S_STATE] === SpanState.inUse) marked += markSpan(h, s) * m[s + S_WORDS];
   }
-  marked += markCurrentTiny(h);
+  const current = markCurrentTiny(h);
+  marked += current;
   m[h.mheap + H_HEAP_MARKED] = marked;
   m[h.mheap + H_HEAP_LIVE] = marked;
-  return marked;
+  return current > 0;
 }
 
 /** Marks the rooted slots of a span; returns how many. */

@@ -49,11 +49,30 @@ import {
   S_WORDS,
 } from './mspan.js';
 import { clobber, Found, resolve, Status } from './objects.js';
-import { PAGE_SHIFT, PAGE_SIZE, PAGE_WORDS } from './sizeclass.js';
+import { PAGE_SHIFT, PAGE_SIZE, PAGE_WORDS, SPC_TO_HEADER_WORDS, SPC_TO_MAGIC, TINY_SPAN_CLASS } from './sizeclass.js';
 import { removeSites } from './specials.js';
 import { isCurrentTiny, tinyMaskAt } from './tiny.js';
 
 const found = new Found();
+
+// For the fast path: an import is read from its module's cell at every use, a constant of this module becomes part of the
+// machine code.
+const PAGE_OF_WORD = PAGE_SHIFT - 3;
+const OK = Status.ok;
+const ALLOC = P_ALLOC;
+const REUSABLE = P_REUSABLE;
+const SPANCLASS = S_SPANCLASS;
+const SPECIALS = S_SPECIALS;
+const FREEINDEX = S_FREEINDEX;
+const BASE = S_BASE;
+const START = S_START;
+const WORDS = S_WORDS;
+const CAP = REUSABLE_CAP;
+const TINY = TINY_SPAN_CLASS;
+const MAGIC = SPC_TO_MAGIC;
+const HEADER_WORDS = SPC_TO_HEADER_WORDS;
+const DROPPED = T_DROPPED;
+const IMMEDIATE = T_IMMEDIATE;
 
 /** Drops the root of the object at `word`.`sub`; the sweep reclaims it. Returns a Status. */
 export function dropRoot(h: Heap, p: P, word: number, sub: number): number {
@@ -72,6 +91,42 @@ export function unroot(h: Heap, p: P, word: number, sub: number): void {
 
 /** Frees the object at `word`.`sub` for immediate reuse. Returns a Status. */
 export function freeNow(h: Heap, p: P, word: number, sub: number): number {
+  return h.memory.clobberFree !== true && freeCached(h, p, word, sub) ? OK : freeAny(h, p, word, sub);
+}
+
+/**
+ * The common case: an object of the span that this P is allocating from, behind which nothing stands that has to be looked
+ * at. Such a span is in use and swept. False, and nothing changed, if it is any other case.
+ */
+function freeCached(h: Heap, p: P, word: number, sub: number): boolean {
+  const { m } = h;
+  if (sub !== 0 || word < 0 || word >> PAGE_OF_WORD >= h.pages) return false;
+  const s = m[h.pageSpan + (word >> PAGE_OF_WORD)];
+  if (s === 0) return false;
+  const spc = m[s + SPANCLASS];
+  const pat = p.at;
+  if (m[pat + ALLOC + spc] !== s || spc === TINY || m[s + SPECIALS] !== 0) return false;
+  const depth = m[pat + REUSABLE + spc];
+  if (depth === CAP) return false;
+  const offset = word - m[s + BASE] - HEADER_WORDS[spc];
+  const slot = Math.imul(offset, MAGIC[spc]) >>> 17;
+  if (slot >= m[s + FREEINDEX] || Math.imul(slot, m[s + WORDS]) !== offset) return false;
+  const name = m[s + START] * 1024 + slot;
+  const at = h.droppedBits + (name >> 5);
+  const bit = 1 << (name & 31);
+  if (h.solo === true) {
+    const before = m[at];
+    if ((before & bit) !== 0) return false;
+    m[at] = before | bit;
+  } else if ((Atomics.or(m, at, bit) & bit) !== 0) return false;
+  m[p.reusable + spc * CAP + depth] = name;
+  m[pat + REUSABLE + spc] = depth + 1;
+  h.f[p.stats + DROPPED]++;
+  h.f[p.stats + IMMEDIATE]++;
+  return true;
+}
+
+function freeAny(h: Heap, p: P, word: number, sub: number): number {
   const { m, f } = h;
   const status = resolve(h, p, word, sub, found);
   if (status !== Status.ok) return status;
@@ -96,7 +151,7 @@ export function freeNow(h: Heap, p: P, word: number, sub: number): number {
   }
   if (m[p.at + P_REUSABLE + spc] === REUSABLE_CAP) flushReusable(h, p, spc);
   const depth = m[p.at + P_REUSABLE + spc];
-  m[p.reusable + spc * REUSABLE_CAP + depth] = m[s + S_BASE] + slot * m[s + S_WORDS];
+  m[p.reusable + spc * REUSABLE_CAP + depth] = m[s + S_START] * 1024 + slot;
   m[p.at + P_REUSABLE + spc] = depth + 1;
   return Status.ok;
 }
@@ -138,7 +193,7 @@ function claimTinyBlock(h: Heap, block: number): boolean {
 
 function freeLargeNow(h: Heap, p: P, s: number): void {
   const { m, f } = h;
-  if (!takeSpan(h, p, s)) throw new Error('large span in no list');
+  if (!takeSpan(h, p, s, h.scalar(H_SWEEPGEN))) throw new Error('large span in no list');
   const npages = m[s + S_NPAGES];
   m[s + S_ALLOC_COUNT] = 0;
   m[h.droppedBits + m[s + S_START] * 32] = 0;
@@ -155,14 +210,14 @@ export function flushReusable(h: Heap, p: P, spc: number): void {
   const stack = p.reusable + spc * REUSABLE_CAP;
   const depth = m[p.at + P_REUSABLE + spc];
   const n = depth >> 1;
-  const words = Array.from(m.subarray(stack, stack + n));
+  const names = Array.from(m.subarray(stack, stack + n));
   m.copyWithin(stack, stack + n, stack + depth);
   m[p.at + P_REUSABLE + spc] = depth - n;
   const bySpan = new Map<number, number[]>();
-  for (const word of words) {
-    const s = m[h.pageSpan + (word >> (PAGE_SHIFT - 3))];
+  for (const name of names) {
+    const s = m[h.pageSpan + (name >> 10)];
     const slots = bySpan.get(s);
-    const slot = (word - m[s + S_BASE]) / m[s + S_WORDS];
+    const slot = name & 1023;
     if (slots === undefined) bySpan.set(s, [slot]);
     else slots.push(slot);
   }
@@ -175,7 +230,7 @@ function returnSlots(h: Heap, p: P, s: number, slots: number[]): void {
   const spc = m[s + S_SPANCLASS];
   const cached = m[p.at + P_ALLOC + spc] === s;
   if (!cached) {
-    if (m[s + S_SWEEPGEN] !== h.scalar(H_SWEEPGEN) || !takeSpan(h, p, s)) return;
+    if (m[s + S_SWEEPGEN] !== h.scalar(H_SWEEPGEN) || !takeSpan(h, p, s, h.scalar(H_SWEEPGEN))) return;
   } else {
     m[s + S_ALLOC_CACHE] = 0;
   }

@@ -94,7 +94,7 @@ const TABLE = [
     name: 'reusable',
     type: 'i32',
     count: (g) => g.procs * NUM_SPAN_CLASSES * REUSABLE_CAP,
-    meaning: 'per P and span class: a stack of slots freed for immediate reuse, as word addresses; owner only',
+    meaning: 'per P and span class: a stack of slots freed for immediate reuse, as bit numbers; owner only',
   },
   {
     name: 'spans',

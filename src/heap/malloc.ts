@@ -44,7 +44,6 @@ import {
   S_LARGE_REST,
   S_NEEDZERO,
   S_NELEMS,
-  S_START,
   S_TYPE,
   S_WORDS,
   ZERO_AT_REFILL_WORDS,
@@ -58,7 +57,6 @@ import {
   PAGE_SIZE,
   PAGE_WORDS,
   SPC_TO_HEAP_BITS,
-  SPC_TO_INVERSE,
   SPC_TO_WORDS,
   sizeToClass,
   TINY_SIZE,
@@ -71,13 +69,31 @@ export const ZERO_BASE = -2;
 
 const PAGE_OF_WORD = PAGE_SHIFT - 3;
 
+// For the fast paths: an import is read from its module's cell at every use, a constant of this module becomes part of
+// the machine code.
+const TINY = TINY_SIZE;
+const MAX_SMALL = MAX_SMALL_REQUEST;
+const ZERO_AT_REFILL = ZERO_AT_REFILL_WORDS * 8;
+const ALLOC = P_ALLOC;
+const REQUESTED = P_REQUESTED;
+const REUSABLE = P_REUSABLE;
+const ALLOC_CACHE = S_ALLOC_CACHE;
+const CACHE_BASE = S_CACHE_BASE;
+const FREEINDEX = S_FREEINDEX;
+const ALLOC_COUNT = S_ALLOC_COUNT;
+const BASE = S_BASE;
+const WORDS = S_WORDS;
+const CAP = REUSABLE_CAP;
+const REUSED = T_REUSED;
+const CLASS_WORDS = SPC_TO_WORDS;
+
 /** Allocates `size` bytes without pointers, zeroed and rooted. */
 export function mallocNoscan(h: Heap, p: P, size: number): number {
-  if (size < TINY_SIZE) return size === 0 ? ZERO_BASE : mallocTiny(h, p, size);
-  if (size > MAX_SMALL_REQUEST) return mallocLarge(h, p, size, true, 0);
+  if (size < TINY) return size === 0 ? ZERO_BASE : mallocTiny(h, p, size);
+  if (size > MAX_SMALL) return mallocLarge(h, p, size, true, 0);
   const spc = (sizeToClass(size) << 1) | 1;
   const word = allocSlot(h, p, spc, size);
-  if (size > ZERO_AT_REFILL_WORDS * 8 && word >= 0) zeroIfDirty(h, word, spc);
+  if (size > ZERO_AT_REFILL && word >= 0) zeroIfDirty(h, word, spc);
   return word;
 }
 
@@ -107,38 +123,39 @@ export function mallocScan(h: Heap, p: P, size: number, type = TYPE_ALL_POINTERS
 export function allocSlot(h: Heap, p: P, spc: number, size: number): number {
   const { m } = h;
   const at = p.at;
-  if (m[at + P_REUSABLE + spc] !== 0) return reuseSlot(h, p, spc, size);
-  let s = m[at + P_ALLOC + spc];
-  let free = m[s + S_ALLOC_CACHE];
+  if (m[at + REUSABLE + spc] !== 0) return reuseSlot(h, p, spc, size);
+  let s = m[at + ALLOC + spc];
+  let free = m[s + ALLOC_CACHE];
   if (free === 0) {
     s = nextSlotSlow(h, p, spc);
     if (s === 0) return -1;
-    free = m[s + S_ALLOC_CACHE];
+    free = m[s + ALLOC_CACHE];
   }
-  const slot = m[s + S_CACHE_BASE] + 31 - Math.clz32(free & -free);
-  m[s + S_ALLOC_CACHE] = free & (free - 1);
-  m[s + S_FREEINDEX] = slot + 1;
-  m[s + S_ALLOC_COUNT]++;
-  m[at + P_REQUESTED + spc] += size;
-  return m[s + S_BASE] + Math.imul(slot, m[s + S_WORDS]);
+  const slot = m[s + CACHE_BASE] + 31 - Math.clz32(free & -free);
+  m[s + ALLOC_CACHE] = free & (free - 1);
+  m[s + FREEINDEX] = slot + 1;
+  m[s + ALLOC_COUNT]++;
+  m[at + REQUESTED + spc] += size;
+  return m[s + BASE] + Math.imul(slot, m[s + WORDS]);
 }
 
 /** Pops the slot that was freed last for immediate reuse. Like Go's freegc it counts as no new allocation. */
 function reuseSlot(h: Heap, p: P, spc: number, size: number): number {
   const { m } = h;
-  const depth = m[p.at + P_REUSABLE + spc] - 1;
-  m[p.at + P_REUSABLE + spc] = depth;
-  const word = m[p.reusable + spc * REUSABLE_CAP + depth];
-  const words = SPC_TO_WORDS[spc];
+  const pat = p.at;
+  const depth = m[pat + REUSABLE + spc] - 1;
+  m[pat + REUSABLE + spc] = depth;
+  // A slot's bit number: 1,024 bits for each page, as there are words in it.
+  const slot = m[p.reusable + spc * CAP + depth];
+  const words = CLASS_WORDS[spc];
+  const word = (slot & ~1023) + Math.imul(slot & 1023, words);
   zeroWords(h.w, word, word + words);
-  const s = m[h.pageSpan + (word >> PAGE_OF_WORD)];
-  const slot = ((word - m[s + S_BASE] + 0.5) * SPC_TO_INVERSE[spc]) | 0;
-  const at = h.droppedBits + m[s + S_START] * 32 + (slot >> 5);
+  const at = h.droppedBits + (slot >> 5);
   const bit = 1 << (slot & 31);
-  if (h.solo) m[at] &= ~bit;
+  if (h.solo === true) m[at] &= ~bit;
   else Atomics.and(m, at, ~bit);
-  m[p.at + P_REQUESTED + spc] += size;
-  h.f[p.stats + T_REUSED]++;
+  m[pat + REQUESTED + spc] += size;
+  h.f[p.stats + REUSED]++;
   return word;
 }
 

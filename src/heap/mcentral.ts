@@ -142,19 +142,23 @@ export function popSpan(h: Heap, p: P, spc: number, where: number): number {
   return s;
 }
 
-/** Takes a given span out of its list into this P's hand. False if it is in no list (any more). */
-export function takeSpan(h: Heap, p: P, s: number): boolean {
+/**
+ * Takes a given span out of its list into this P's hand, if it is in one and its sweepgen is `gen`: between the look that
+ * chose it and the lock somebody else may have swept it, cached it, or given it up. False then, and nothing changed.
+ */
+export function takeSpan(h: Heap, p: P, s: number, gen: number): boolean {
   const { m } = h;
   const spc = m[s + S_SPANCLASS];
   lockCentral(h, p, spc);
   const where = m[s + S_WHERE];
   const listed = where >= Where.partial0 && where <= Where.full1 && m[s + S_SPANCLASS] === spc;
-  if (listed) {
+  const taken = listed && Atomics.load(m, s + S_SWEEPGEN) === gen;
+  if (taken) {
     unlink(h, s);
     takeInHand(h, p, s);
   }
   unlockCentral(h, spc);
-  return listed;
+  return taken;
 }
 
 /**
@@ -178,15 +182,14 @@ export function cacheSpan(h: Heap, p: P, spc: number): number {
 
 function sweepForSlot(h: Heap, p: P, spc: number): number {
   const { m } = h;
-  let budget = SWEEP_BUDGET;
-  for (; budget >= 0; budget--) {
-    const s = popSpan(h, p, spc, partialUnswept(h));
-    if (s === 0) break;
-    if (!tryAcquire(h, s)) throw new Error(`span ${spanId(h, s)} stands in an unswept list but is not unswept`);
-    sweepSpan(h, p, s, true);
-    return s;
+  const partial = popSpan(h, p, spc, partialUnswept(h));
+  if (partial !== 0) {
+    if (!tryAcquire(h, partial))
+      throw new Error(`span ${spanId(h, partial)} stands in an unswept list but is not unswept`);
+    sweepSpan(h, p, partial, true);
+    return partial;
   }
-  for (; budget >= 0; budget--) {
+  for (let budget = SWEEP_BUDGET; budget >= 0; budget--) {
     const s = popSpan(h, p, spc, fullUnswept(h));
     if (s === 0) break;
     if (!tryAcquire(h, s)) throw new Error(`span ${spanId(h, s)} stands in an unswept list but is not unswept`);

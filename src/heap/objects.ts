@@ -22,7 +22,14 @@ import {
   S_WORDS,
   SpanState,
 } from './mspan.js';
-import { PAGE_SHIFT, SPC_TO_HEADER_WORDS, SPC_TO_INVERSE, TINY_SPAN_CLASS } from './sizeclass.js';
+import {
+  PAGE_SHIFT,
+  PAGE_WORDS,
+  SPC_TO_HEADER_WORDS,
+  SPC_TO_INVERSE,
+  SPC_TO_WORDS,
+  TINY_SPAN_CLASS,
+} from './sizeclass.js';
 import { ensureSwept } from './sweep.js';
 import { tinyMaskAt } from './tiny.js';
 
@@ -141,5 +148,6 @@ export function clobber(h: Heap, s: number, slot: number): void {
 /** Slots that a P holds for immediate reuse in a span class, as word addresses. For inspection and checks. */
 export function reusableSlots(h: Heap, p: P, spc: number): number[] {
   const depth = h.m[p.at + P_REUSABLE + spc];
-  return Array.from(h.m.subarray(p.reusable + spc * REUSABLE_CAP, p.reusable + spc * REUSABLE_CAP + depth));
+  const names = h.m.subarray(p.reusable + spc * REUSABLE_CAP, p.reusable + spc * REUSABLE_CAP + depth);
+  return Array.from(names, (name) => (name >> 10) * PAGE_WORDS + (name & 1023) * SPC_TO_WORDS[spc]);
 }

@@ -1,34 +1,29 @@
 /**
  * The page allocator: who owns which 8 KiB page, and where are n free ones?
  *
- * The address space of a heap is an array of pages numbered from chunk 0, grown in chunks of 512 pages (4 MiB) that need not
- * be adjacent. Each chunk has two bitmaps, *allocated* and *scavenged* (given back to the operating system); above
- * them stands the radix tree of summaries (`pagesummary.ts`), beside them the scavenge index (`scavengeindex.ts`).
+ * The address space of a heap is an array of pages numbered from chunk 0, grown in chunks of 512 pages (4 MiB) that
+ * need not be adjacent. Each chunk has two bitmaps, *allocated* and *scavenged* (given back to the operating system);
+ * above them stands the radix tree of summaries (`pagesummary.ts`), beside them the scavenge index
+ * (`scavengeindex.ts`).
  *
  * The policy is address-ordered first fit, exactly: `alloc(n)` takes the lowest run of n free pages, across chunk
- * borders but not across gaps. Low addresses fill up, high ones drain, and the scavenger works from the top. It costs the
- * same in a small heap and in a large one: `searchAddr`, a page below which nothing is free, says where to begin, and
- * the tree skips everything that is too full.
+ * borders but not across gaps. Low addresses fill up, high ones drain, and the scavenger works from the top. It costs
+ * the same in a small heap and in a large one: `searchAddr`, a page below which nothing is free, says where to begin,
+ * and the tree skips everything that is too full.
  *
- *     base   header: searchAddr + 1 (0 = nothing is free), end (highest mapped chunk + 1)
- *            mapped: a bit a chunk
- *            scavenge index
- *            summaries, five levels
- *            chunks: 16 words allocated, 16 words scavenged each
- *
- * All of this lives in shared int32 memory, which starts zeroed, and zero means "nothing mapped, nothing free". An
- * object of this class is one thread's view and holds only offsets and the side results of its last call. Every method
- * runs under the heap lock, held by the caller. The bitmaps are the truth here; summaries, searchAddr and the index's
- * counts follow from them (`checkSummaries`, `rebuildSummaries`). Invariants between two calls: a leaf equals its
- * bitmap's summary, every level the merge of the next; no page below searchAddr is free; no allocated page is scavenged.
+ * All of this lives in shared int32 memory (`pagechunks.ts` has the layout), which starts zeroed, and zero means
+ * "nothing mapped, nothing free". An object of this class is one thread's view and holds only offsets and the side
+ * results of its last call. Every method runs under the heap lock, held by the caller. The bitmaps are the truth here;
+ * summaries, searchAddr and the index's counts follow from them (`checkSummaries`, `rebuildSummaries`). Invariants
+ * between two calls: a leaf equals its bitmap's summary, every level the merge of the next; no page below searchAddr is
+ * free; no allocated page is scavenged.
  *
  * A call that makes no sense (freeing what is free, growing what is mapped) throws before it changes anything.
  */
 
-import { PageSummary } from './pagesummary.js';
+import { END, MAX_SEARCH_ADDR, PageChunks, SEARCH } from './pagechunks.js';
 import {
   allocRange,
-  allSet,
   BITMAP_WORDS,
   CHUNK_PAGES,
   clearRange,
@@ -37,79 +32,25 @@ import {
   firstOf,
   indexOf,
   LOG_CHUNK_PAGES,
-  noneSet,
   popcntRange,
   popcount32,
   resummarize,
   setRange,
   summarize,
 } from './pallocbits.js';
-import { ScavengeIndex } from './scavengeindex.js';
 
-/** The largest capacity: 32 GiB. */
-export const MAX_CHUNKS = 8192;
-/** `searchAddr` when it is known that nothing is free. */
-export const MAX_SEARCH_ADDR = 0x7fffffff;
-
-const CHUNK_WORDS = 2 * BITMAP_WORDS;
-const HEADER_WORDS = 32;
-const SEARCH = 0;
-const END = 1;
-/** Sections begin on 128-byte borders, as far as `base` does. */
-const align = (words: number): number => (words + 31) & ~31;
+export { MAX_CHUNKS, MAX_SEARCH_ADDR } from './pagechunks.js';
 
 /** A thread's view of the page allocator at `m[base..]`, for page numbers 0 .. `chunks * 512 - 1`. */
-export class PageAlloc {
-  readonly m: Int32Array;
-  /** Capacity in chunks. */
-  readonly chunks: number;
-  /** The scavenger's part of the state. */
-  readonly index: ScavengeIndex;
+export class PageAlloc extends PageChunks {
   /** Pages of the last `alloc` that were scavenged. */
   scav = 0;
-  private readonly base: number;
-  private readonly mapped: number;
-  private readonly bits: number;
-  private readonly tree: PageSummary;
   /** A lower bound of the first free page, from the last successful `find`. */
   private firstFree = 0;
 
-  constructor(m: Int32Array, base: number, chunks: number) {
-    if (!(chunks >= 1 && chunks <= MAX_CHUNKS)) throw new RangeError(`pagealloc: ${chunks} chunks`);
-    this.m = m;
-    this.base = base;
-    this.chunks = chunks;
-    this.mapped = base + HEADER_WORDS;
-    const index = this.mapped + align((chunks + 31) >> 5);
-    this.index = new ScavengeIndex(m, index);
-    const tree = index + align(ScavengeIndex.words(chunks));
-    this.tree = new PageSummary(m, tree, chunks);
-    this.bits = tree + align(PageSummary.words(chunks));
-  }
-
-  /** int32 words of the state of an allocator for up to `chunks` chunks of 4 MiB. */
-  static words(chunks: number): number {
-    return (
-      HEADER_WORDS +
-      align((chunks + 31) >> 5) +
-      align(ScavengeIndex.words(chunks)) +
-      align(PageSummary.words(chunks)) +
-      chunks * CHUNK_WORDS
-    );
-  }
-
-  /** A page below which no page is free; `MAX_SEARCH_ADDR` when nothing is. */
-  get searchAddr(): number {
-    const s = this.m[this.base + SEARCH];
-    return s === 0 ? MAX_SEARCH_ADDR : s - 1;
-  }
-
-  /** The highest mapped chunk + 1; 0 before the first `grow`. */
-  get end(): number {
-    return this.m[this.base + END];
-  }
-
-  /** Adds `npages` free, scavenged pages from `page` on; both are multiples of 512, and none of it was mapped before. */
+  /**
+   * Adds `npages` free, scavenged pages from `page` on; both are multiples of 512, and none of it was mapped before.
+   */
   grow(page: number, npages: number): void {
     const m = this.m;
     const first = page >> LOG_CHUNK_PAGES;
@@ -131,7 +72,9 @@ export class PageAlloc {
     this.refresh(first, last);
   }
 
-  /** Allocates the lowest run of `npages` free pages. Answers its first page, or -1; `scav` is how many were scavenged. */
+  /**
+   * Allocates the lowest run of `npages` free pages. Answers its first page, or -1; `scav` is how many were scavenged.
+   */
   alloc(npages: number): number {
     if (!(npages >= 1)) throw new RangeError(`pagealloc: alloc of ${npages} pages`);
     const m = this.m;
@@ -206,8 +149,8 @@ export class PageAlloc {
   }
 
   /**
-   * Fills the page cache at `c[pc..pc+4]` (see `pagecache.ts`), which is empty, with every free page of the 64-page block that
-   * holds the first free page, and allocates those. Answers false, and leaves it empty, if no page is free.
+   * Fills the page cache at `c[pc..pc+4]` (see `pagecache.ts`), which is empty, with every free page of the 64-page
+   * block that holds the first free page, and allocates those. Answers false, and leaves it empty, if no page is free.
    */
   allocToCache(c: Int32Array, pc: number): boolean {
     const m = this.m;
@@ -248,7 +191,10 @@ export class PageAlloc {
     return true;
   }
 
-  /** Takes back pages of the 64-page block at `page`: those set in `hi:lo` become free, scavenged where `scavHi:scavLo` says. */
+  /**
+   * Takes back pages of the 64-page block at `page`: those set in `hi:lo` become free, scavenged where `scavHi:scavLo`
+   * says.
+   */
   freeBlock64(page: number, lo: number, hi: number, scavLo: number, scavHi: number): void {
     const m = this.m;
     const chunk = page >> LOG_CHUNK_PAGES;
@@ -279,46 +225,14 @@ export class PageAlloc {
     this.refresh(chunk, chunk);
   }
 
-  /** Word index of a chunk's alloc bitmap; the scavenged bitmap follows it, 16 words on. */
-  chunkBits(chunk: number): number {
-    return this.bits + chunk * CHUNK_WORDS;
-  }
-
   /** Pages in the longest free run of a chunk. */
   longestRun(chunk: number): number {
     return this.tree.leafMax(chunk);
   }
 
-  /** Whether a mapped page is allocated. */
-  isAllocated(page: number): boolean {
-    const i = page & (CHUNK_PAGES - 1);
-    return ((this.m[this.chunkBits(page >> LOG_CHUNK_PAGES) + (i >> 5)] >> (i & 31)) & 1) === 1;
-  }
-
-  /** Whether a mapped page is free and given back to the operating system. */
-  isScavenged(page: number): boolean {
-    const i = page & (CHUNK_PAGES - 1);
-    return ((this.m[this.chunkBits(page >> LOG_CHUNK_PAGES) + BITMAP_WORDS + (i >> 5)] >> (i & 31)) & 1) === 1;
-  }
-
-  /** Whether a chunk was ever grown. */
-  isMapped(chunk: number): boolean {
-    return chunk >= 0 && chunk < this.chunks && ((this.m[this.mapped + (chunk >> 5)] >> (chunk & 31)) & 1) === 1;
-  }
-
-  /** The mapped address space as maximal ranges of chunks, `[first, end)` each. For inspection: it makes arrays. */
-  inUse(): [first: number, end: number][] {
-    const ranges: [number, number][] = [];
-    for (let c = 0; c < this.end; c++) {
-      if (!this.isMapped(c)) continue;
-      const first = c;
-      while (this.isMapped(c)) c++;
-      ranges.push([first, c]);
-    }
-    return ranges;
-  }
-
-  /** Frees every mapped page, for a recovery that then allocates the spans anew. Keeps what is known to be scavenged. */
+  /**
+   * Frees every mapped page, for a recovery that then allocates the spans anew. Keeps what is known to be scavenged.
+   */
   freeAll(): void {
     for (let c = 0; c < this.end; c++) {
       if (this.isMapped(c)) this.m.fill(0, this.chunkBits(c), this.chunkBits(c) + BITMAP_WORDS);
@@ -326,7 +240,9 @@ export class PageAlloc {
     this.rebuildSummaries();
   }
 
-  /** Derives summaries, searchAddr and the scavenge index's counts from the bitmaps. No allocated page stays scavenged. */
+  /**
+   * Derives summaries, searchAddr and the scavenge index's counts from the bitmaps. No allocated page stays scavenged.
+   */
   rebuildSummaries(): void {
     const m = this.m;
     for (let c = 0; c < this.chunks; c++) {
@@ -399,35 +315,5 @@ export class PageAlloc {
       if (this.tree.setLeaf(c, summarize(this.m, this.chunkBits(c)))) changed = true;
     }
     if (changed) this.tree.mergeUp(first, last);
-  }
-
-  private lowerSearch(page: number): void {
-    const s = this.m[this.base + SEARCH];
-    if (s === 0 || page + 1 < s) this.m[this.base + SEARCH] = page + 1;
-  }
-
-  /** The first mapped page at or after `page`; `page` itself if there is none. */
-  private nextMapped(page: number): number {
-    const chunk = page >> LOG_CHUNK_PAGES;
-    if (this.isMapped(chunk)) return page;
-    for (let c = chunk + 1; c < this.end; c++) if (this.isMapped(c)) return c << LOG_CHUNK_PAGES;
-    return page;
-  }
-
-  /** Throws unless the range is mapped and wholly allocated, or wholly free. */
-  private demand(page: number, npages: number, allocated: boolean): void {
-    const last = page + npages - 1;
-    if (!(page >= 0 && npages >= 1)) throw new RangeError(`pagealloc: ${npages} pages at page ${page}`);
-    for (let p = page; p <= last; ) {
-      const chunk = p >> LOG_CHUNK_PAGES;
-      const i = p & (CHUNK_PAGES - 1);
-      const n = Math.min(CHUNK_PAGES - i, last - p + 1);
-      const b = this.chunkBits(chunk);
-      if (!this.isMapped(chunk)) throw new Error(`pagealloc: page ${p} is not mapped`);
-      if (!(allocated ? allSet(this.m, b, i, n) : noneSet(this.m, b, i, n))) {
-        throw new Error(`pagealloc: not all of the ${n} pages at ${p} are ${allocated ? 'allocated' : 'free'}`);
-      }
-      p += n;
-    }
   }
 }

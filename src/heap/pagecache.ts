@@ -1,9 +1,10 @@
 /**
  * The page cache: 64 pages that a P may allocate from without taking the heap lock.
  *
- * Most spans are a few pages. A P therefore owns, at a time, the free pages of one aligned block of 64 (512 KiB), already
- * marked as allocated in the heap's bitmaps, as a bitmap of its own: bit i = page `base + i`, 1 = free here (the opposite
- * of the heap's bitmaps), beside it which of them are scavenged. `PageAlloc.allocToCache` fills it under the heap lock.
+ * Most spans are a few pages. A P therefore owns, at a time, the free pages of one aligned block of 64 (512 KiB),
+ * already marked as allocated in the heap's bitmaps, as a bitmap of its own: bit i = page `base + i`, 1 = free here
+ * (the opposite of the heap's bitmaps), beside it which of them are scavenged. `PageAlloc.allocToCache` fills it under
+ * the heap lock.
  *
  *     m[pc]      base page, a multiple of 64
  *     m[pc+1,2]  cache, low and high half      1 = this page is the cache's to give
@@ -12,8 +13,8 @@
  * A cache that still has pages but no run long enough is not replaced: the caller goes to the heap for that one
  * request. Freed pages go to the heap, never to a cache. All zero is an empty cache.
  *
- * The owner P alone touches its words, without a lock, while it runs; `pageCacheFlush` needs the heap lock as well, and the
- * P stopped or the caller's own. Pages here count as allocated in the bitmaps but belong to no span.
+ * The owner P alone touches its words, without a lock, while it runs; `pageCacheFlush` needs the heap lock as well, and
+ * the P stopped or the caller's own. Pages here count as allocated in the bitmaps but belong to no span.
  */
 
 import type { PageAlloc } from './pagealloc.js';

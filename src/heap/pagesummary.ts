@@ -11,13 +11,14 @@
  *       3          2^12        32 MiB       |====|..|=======|..|==|   = free, . allocated
  *       4          2^9          4 MiB       a chunk, described by its bitmap
  *
- * Go packs an entry in a 64-bit word; here it is three int32 words `start, max, end`, and all zero means "nothing free",
- * which is also what memory never mapped must say, so a fresh buffer is a valid empty tree and a free run can never join
- * across a gap of the address space. A level holds no more entries than the capacity asks for, rounded up to whole blocks of eight.
+ * Go packs an entry in a 64-bit word; here it is three int32 words `start, max, end`, and all zero means "nothing
+ * free", which is also what memory never mapped must say, so a fresh buffer is a valid empty tree and a free run can
+ * never join across a gap of the address space. A level holds no more entries than the capacity asks for, rounded up to
+ * whole blocks of eight.
  *
- * Invariant: an entry is the merge of its eight children, and a leaf is the summary of its chunk's alloc bitmap. It holds
- * whenever the heap lock, held by the caller of everything here, is released. All of it is derived from the bitmaps and
- * can be rebuilt from them. The class is a view of one thread; only the words of `m` are shared.
+ * Invariant: an entry is the merge of its eight children, and a leaf is the summary of its chunk's alloc bitmap. It
+ * holds whenever the heap lock, held by the caller of everything here, is released. All of it is derived from the
+ * bitmaps and can be rebuilt from them. The class is a view of one thread; only the words of `m` are shared.
  */
 
 import { endOf, LOG_CHUNK_PAGES, maxOf, startOf } from './pallocbits.js';

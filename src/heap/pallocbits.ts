@@ -3,8 +3,8 @@
  *
  * A chunk is 512 pages of 8 KiB, 4 MiB. One bit stands for one page: bit `i & 31` of word `i >> 5` is page `i`, and 1
  * means allocated (in the second bitmap of a chunk: given back to the operating system). Everything above, the radix
- * tree of summaries, the page caches, the scavenger, asks its questions here: how long is the longest free run, where is
- * the lowest run of n pages, how many of these pages are set?
+ * tree of summaries, the page caches, the scavenger, asks its questions here: how long is the longest free run, where
+ * is the lowest run of n pages, how many of these pages are set?
  *
  *     page      0        31 32       63            480      511
  *     word   m[b] ........ m[b+1] ......    ...    m[b+15] ......
@@ -88,9 +88,9 @@ function allocWord(m: Int32Array, w: number, mask: number): number {
 }
 
 /**
- * Allocates pages `i` .. `i+n-1` of a chunk, whose scavenged bitmap follows its alloc bitmap directly: sets the alloc bits
- * and clears the scavenged ones, because memory in use is backed by the operating system again.
- * Answers the number of pages among them that were scavenged.
+ * Allocates pages `i` .. `i+n-1` of a chunk, whose scavenged bitmap follows its alloc bitmap directly: sets the alloc
+ * bits and clears the scavenged ones, because memory in use is backed by the operating system again. Answers the number
+ * of pages among them that were scavenged.
  */
 export function allocRange(m: Int32Array, b: number, i: number, n: number): number {
   const last = i + n - 1;
@@ -202,8 +202,8 @@ function freeFrom(m: Int32Array, b: number, i: number): number {
 }
 
 /**
- * The summary of a bitmap in which pages `i` .. `i+n-1` were just set or cleared (`allocated`), from the `old` one. Only
- * the run around those pages changed, so the whole bitmap is read again only if its longest run was cut.
+ * The summary of a bitmap in which pages `i` .. `i+n-1` were just set or cleared (`allocated`), from the `old` one.
+ * Only the run around those pages changed, so the whole bitmap is read again only if its longest run was cut.
  */
 export function resummarize(m: Int32Array, b: number, i: number, n: number, allocated: boolean, old: number): number {
   const below = freeBelow(m, b, i);

@@ -1,16 +1,16 @@
 /**
  * Scavenging: which pages to give back to the operating system, and the loop that does it.
  *
- * The index (`scavengeindex.ts`) names a chunk and a page to search down from. Within the chunk the candidate is the highest
- * run of pages that are free and not yet scavenged, no longer than asked for, taken from the run's top:
+ * The index (`scavengeindex.ts`) names a chunk and a page to search down from. Within the chunk the candidate is the
+ * highest run of pages that are free and not yet scavenged, no longer than asked for, taken from the run's top:
  *
  *     page   0                                  searchIdx
  *            ...aaa-----aass-----------aa----ss----|        a allocated, s scavenged, - free and backed
  *                                        <==>               the candidate
  *
- * Two things bend it. Where the operating system's page is larger than ours, candidates come in multiples of it, aligned
- * (`minPages`). And a transparent huge page should not be broken up for a part of it: if the candidate begins inside a
- * huge page that is wholly within the run, it is extended down to where the huge page begins.
+ * Two things bend it. Where the operating system's page is larger than ours, candidates come in multiples of it,
+ * aligned (`minPages`). And a transparent huge page should not be broken up for a part of it: if the candidate begins
+ * inside a huge page that is wholly within the run, it is extended down to where the huge page begins.
  *
  * While its memory is being given back, a candidate is marked allocated, so that nobody takes pages whose bytes
  * are about to vanish. The `release` callback may therefore drop the heap lock and take it again; everything else here
@@ -53,12 +53,18 @@ LOWEST_BITS[4] = 0x11111111;
 LOWEST_BITS[8] = 0x01010101;
 LOWEST_BITS[16] = 0x00010001;
 
-/** The low half of `fillAligned32` for groups of up to 64 bits over `hi:lo`; the high half is the same call with the halves swapped. */
+/**
+ * The low half of `fillAligned32` for groups of up to 64 bits over `hi:lo`; the high half is the same call with the
+ * halves swapped.
+ */
 export function fillAligned64(lo: number, hi: number, size: number): number {
   return size === 64 ? fillAligned32(lo | hi, 32) : fillAligned32(lo, size);
 }
 
-/** Word `w` of a chunk at `b`, 1 where a page cannot be released: allocated, scavenged, or sharing its OS page with such. */
+/**
+ * Word `w` of a chunk at `b`, 1 where a page cannot be released: allocated, scavenged, or sharing its OS page with
+ * such.
+ */
 function taken(m: Int32Array, b: number, w: number, minPages: number): number {
   const x = m[b + w] | m[b + w + 16];
   if (minPages === 1) return x;
@@ -106,7 +112,10 @@ export function findScavengeCandidate(
   return start | (size << 10);
 }
 
-/** Releases one candidate, searching down from `page`. Answers its length, 0 if the chunk has none; it is then noted as empty. */
+/**
+ * Releases one candidate, searching down from `page`. Answers its length, 0 if the chunk has none; it is then noted as
+ * empty.
+ */
 function scavengeOne(pa: PageAlloc, page: number, maxPages: number, phys: PhysPages, release: Release): number {
   const chunk = page >> LOG_CHUNK_PAGES;
   if (pa.longestRun(chunk) >= phys.minPages) {
@@ -130,9 +139,10 @@ function scavengeOne(pa: PageAlloc, page: number, maxPages: number, phys: PhysPa
 }
 
 /**
- * Releases at least `npages` pages if there are so many that are free and backed, from high addresses down. `force` takes
- * any chunk, at once (memory limit, FreeOSMemory); else dense ones are spared and only what was freed before the last
- * `index.nextGen()` is seen. Answers the number of pages released, which may exceed `npages` by the rest of a huge page.
+ * Releases at least `npages` pages if there are so many that are free and backed, from high addresses down. `force`
+ * takes any chunk, at once (memory limit, FreeOSMemory); else dense ones are spared and only what was freed before the
+ * last `index.nextGen()` is seen. Answers the number of pages released, which may exceed `npages` by the rest of a huge
+ * page.
  */
 export function scavenge(
   pa: PageAlloc,

@@ -8,17 +8,17 @@
  *     chunk record    word 0   inUse (10 bits) | lastInUse (10 bits) << 10 | hasFree << 20
  *                     word 1   gen: the generation in which inUse last changed
  *
- * `inUse` counts allocated pages now, `lastInUse` at the end of the last generation (a generation is a GC cycle) in which
- * the chunk changed. The background scavenger leaves dense chunks alone, those that are or just were at least 96.875 %
- * full: releasing the odd page of theirs would only be undone by the next allocations. A forced scavenge (memory limit,
- * FreeOSMemory) takes every chunk that may have something, `hasFree`; a chunk found empty-handed has the flag cleared and
- * gets it back with the next free in it.
+ * `inUse` counts allocated pages now, `lastInUse` at the end of the last generation (a generation is a GC cycle) in
+ * which the chunk changed. The background scavenger leaves dense chunks alone, those that are or just were at least
+ * 96.875 % full: releasing the odd page of theirs would only be undone by the next allocations. A forced scavenge
+ * (memory limit, FreeOSMemory) takes every chunk that may have something, `hasFree`; a chunk found empty-handed has the
+ * flag cleared and gets it back with the next free in it.
  *
  *     cursor          page + 1 of the highest page that may be worth releasing; 0 = nothing; negative = marked
  *
- * The forced cursor is raised by every free at once. The background cursor is raised only at the end of a generation, to
- * the highest page freed during it (`freeHWM`). A cursor just raised is *marked*: the first search after it may lower it to
- * wherever it finds something, but an exhausted search must not clear it.
+ * The forced cursor is raised by every free at once. The background cursor is raised only at the end of a generation,
+ * to the highest page freed during it (`freeHWM`). A cursor just raised is *marked*: the first search after it may
+ * lower it to wherever it finds something, but an exhausted search must not clear it.
  *
  * All zero is a valid index of chunks never mapped. Everything lies in shared memory, under the heap lock, held by the
  * caller. (Go runs it on atomics without the lock; here the search is a short loop over two words a chunk.)
@@ -139,7 +139,9 @@ export class ScavengeIndex {
     return m[at + 1] !== m[this.base + GEN] || ((v >> 10) & COUNT) < DENSE_PAGES;
   }
 
-  /** Sets a chunk's record from its bitmap, for recovery: `inUse` pages, the flag if any page is free and unscavenged. */
+  /**
+   * Sets a chunk's record from its bitmap, for recovery: `inUse` pages, the flag if any page is free and unscavenged.
+   */
   rebuild(chunk: number, inUse: number, hasFree: boolean): void {
     const at = this.freshen(chunk);
     this.m[at] = (this.m[at] & (COUNT << 10)) | inUse | (hasFree ? HAS_FREE : 0);

@@ -85,6 +85,13 @@ export const SPC_TO_WORDS = Int32Array.from({ length: NUM_SPAN_CLASSES }, (_, sp
 /** 1 / slot words, by span class: turns a division into a multiplication on the free path. */
 export const SPC_TO_INVERSE = Float64Array.from(SPC_TO_WORDS, (w) => (w === 0 ? 0 : 1 / w));
 
+/**
+ * 2^17 / slot words rounded up, by span class. `offset * magic >>> 17` is the slot of an offset in words that is a
+ * multiple of the slot's size, in integers (no span has more than 10 pages, so neither bound is reached); of another
+ * offset it is some slot near by.
+ */
+export const SPC_TO_MAGIC = Int32Array.from(SPC_TO_WORDS, (w) => (w === 0 ? 0 : Math.ceil(2 ** 17 / w)));
+
 /** The span class of tiny blocks: 16 bytes, no pointers. */
 export const TINY_SPAN_CLASS = (2 << 1) | 1;
 export const TINY_SIZE = 16;

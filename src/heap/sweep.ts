@@ -181,7 +181,7 @@ export function ensureSwept(h: Heap, p: P, s: number): void {
     const sweepgen = h.scalar(H_SWEEPGEN);
     const seen = Atomics.load(m, s + S_SWEEPGEN);
     if (seen === sweepgen || seen === sweepgen + 3 || m[s + S_STATE] !== SpanState.inUse) return;
-    if (seen === sweepgen - 2 && takeSpan(h, p, s)) {
+    if (seen === sweepgen - 2 && takeSpan(h, p, s, seen)) {
       if (!tryAcquire(h, s)) throw new Error(`listed span ${spanId(h, s)} was swept behind its list`);
       sweepSpan(h, p, s, false);
       return;
@@ -251,7 +251,9 @@ function reclaimChunk(h: Heap, p: P, chunk: number): number {
     for (;;) {
       const unmarked = Atomics.load(m, h.pageInUse + i) & ~Atomics.load(m, h.pageMarks + i);
       const s = nextUnswept(h, i, unmarked);
-      if (s === 0 || !takeSpan(h, p, s)) break;
+      if (s === 0) break;
+      // Somebody else was quicker: look again.
+      if (!takeSpan(h, p, s, h.scalar(H_SWEEPGEN) - 2)) continue;
       if (!tryAcquire(h, s)) throw new Error(`listed span ${spanId(h, s)} was swept behind its list`);
       pages += sweepSpan(h, p, s, false);
     }

@@ -32,6 +32,12 @@ export function parseAddress(value: unknown): boolean {
   return true;
 }
 
+/** Puts other halves in their place. */
+export function set(l: number, h: number): void {
+  lo = l;
+  hi = h;
+}
+
 const HEX2 = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
 
 /** `0xc000012040` from halves. `h` is positive: every address of a heap is above 2^32. */

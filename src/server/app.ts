@@ -19,7 +19,6 @@ import { registerApi, registerHealth, registerPages } from '../../routes/index.j
 import type { Config } from './config.js';
 import { installErrorHandler, onClientError, sendProblem, toProblem } from './error-handler.js';
 import type { ErrorCode } from './errors.js';
-import type { HostedHeap } from './hosted.js';
 import type { Lifecycle } from './lifecycle.js';
 import { registerBearerAuth } from './plugins/bearer-auth.js';
 import { addGate } from './plugins/gate.js';
@@ -33,7 +32,7 @@ import { addSchemas } from './schemas/index.js';
 import { installValidation } from './validation.js';
 
 export interface AppDeps {
-  heaps: HeapRegistry<HostedHeap>;
+  heaps: HeapRegistry;
   lifecycle: Lifecycle;
   /** A pino logger; requests are logged through it one by one if its level is debug or trace. */
   logger: FastifyBaseLogger;
@@ -42,7 +41,7 @@ export interface AppDeps {
 declare module 'fastify' {
   interface FastifyInstance {
     readonly config: Config;
-    readonly heaps: HeapRegistry<HostedHeap>;
+    readonly heaps: HeapRegistry;
     readonly lifecycle: Lifecycle;
     /** The process's log. `app.log` and `request.log` are silent unless requests are logged one by one. */
     readonly logger: FastifyBaseLogger;

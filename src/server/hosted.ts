@@ -6,6 +6,8 @@
  * of the shell run without threads.
  */
 
+import type { HeapScheduler } from '../sched/host-api.js';
+
 /** A heap's settings with every default filled in, sizes in bytes. */
 export interface EffectiveSettings {
   /** The number of Ps, each with a thread of its own. */
@@ -57,5 +59,8 @@ export interface HostedHeap {
   close(): Promise<void>;
 }
 
+/** A heap as the routes see it: the interface above, and the operations of the scheduler. */
+export type ServedHeap = HostedHeap & HeapScheduler;
+
 /** Creates a heap and resolves when it can serve; rejects, leaving nothing behind, when it cannot. */
-export type HeapFactory = (name: string, settings: EffectiveSettings) => Promise<HostedHeap>;
+export type HeapFactory<H extends HostedHeap = ServedHeap> = (name: string, settings: EffectiveSettings) => Promise<H>;

@@ -15,27 +15,27 @@
  * Invariant: starting + live + closing <= maxHeaps, because each of them holds threads and a reservation.
  */
 
-import type { EffectiveSettings, HeapFactory, HostedHeap } from './hosted.js';
+import type { EffectiveSettings, HeapFactory, HostedHeap, ServedHeap } from './hosted.js';
 import { Problem } from './problem.js';
 import { HEAP_NAME_PATTERN } from './schemas/common.js';
 import { firstDifference } from './settings.js';
 
 const NAME = new RegExp(HEAP_NAME_PATTERN);
 
-type Entry =
-  | { state: 'starting'; done: Promise<HostedHeap> }
-  | { state: 'live'; heap: HostedHeap }
+type Entry<H> =
+  | { state: 'starting'; done: Promise<H> }
+  | { state: 'live'; heap: H }
   | { state: 'closing'; done: Promise<void> };
 
-export class HeapRegistry<H extends HostedHeap = HostedHeap> {
-  readonly #entries = new Map<string, Entry>();
+export class HeapRegistry<H extends HostedHeap = ServedHeap> {
+  readonly #entries = new Map<string, Entry<H>>();
   /** The live heaps alone: the hot path's one map lookup. */
   readonly #live = new Map<string, H>();
-  readonly #factory: HeapFactory;
+  readonly #factory: HeapFactory<H>;
   readonly maxHeaps: number;
   #closed = false;
 
-  constructor(factory: HeapFactory, maxHeaps: number) {
+  constructor(factory: HeapFactory<H>, maxHeaps: number) {
     this.#factory = factory;
     this.maxHeaps = maxHeaps;
   }
@@ -65,7 +65,7 @@ export class HeapRegistry<H extends HostedHeap = HostedHeap> {
         await entry.done.catch(() => undefined);
       } else {
         const field = firstDifference(settings, entry.heap.settings);
-        if (field === undefined) return { heap: entry.heap as H, created: false };
+        if (field === undefined) return { heap: entry.heap, created: false };
         throw new Problem('heap-exists', `The heap ${JSON.stringify(name)} exists with another ${field}.`, { field });
       }
     }
@@ -104,7 +104,7 @@ export class HeapRegistry<H extends HostedHeap = HostedHeap> {
     const done = (async () => this.#factory(name, settings))();
     this.#entries.set(name, { state: 'starting', done });
     try {
-      const heap = (await done) as H;
+      const heap = await done;
       this.#entries.set(name, { state: 'live', heap });
       this.#live.set(name, heap);
       return heap;
@@ -116,7 +116,7 @@ export class HeapRegistry<H extends HostedHeap = HostedHeap> {
     }
   }
 
-  #close(name: string, heap: HostedHeap): Promise<void> {
+  #close(name: string, heap: H): Promise<void> {
     this.#live.delete(name);
     const done = heap.close().finally(() => this.#entries.delete(name));
     // Whoever waits for the name cares that it is free, not how the closing went.

@@ -2,13 +2,12 @@
 
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
-import { gcCycle } from './shim/cycle.js';
-import { check } from './shim/check.js';
+import { gcCycle } from '../../src/gc/cycle.js';
+import { check } from '../../src/heap/check.js';
 import { dropRoot } from '../../src/heap/free.js';
 import { Heap, type P } from '../../src/heap/heap.js';
 import { mallocNoscan, mallocScan } from '../../src/heap/malloc.js';
-import { releaseAll } from '../../src/heap/mcache.js';
-import { type MemStats, readMemStats } from './shim/memstats.js';
+import { flushedMemStats, type MemStats, readMemStats } from '../../src/heap/memstats.js';
 import { S_BASE, S_WORDS } from '../../src/heap/mspan.js';
 import { Status } from '../../src/heap/objects.js';
 import { PAGE_WORDS } from '../../src/heap/sizeclass.js';
@@ -68,8 +67,7 @@ export class Golden {
 
   /** runtime.ReadMemStats: flushes the mcache, as in Go, and with it the current tiny block. */
   stats(): MemStats {
-    releaseAll(this.h, this.p);
-    return readMemStats(this.h);
+    return flushedMemStats(this.h);
   }
 
   span(word: number): number {

@@ -67,7 +67,14 @@ const size = fc.oneof(
 );
 const unit = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 const op: fc.Arbitrary<Op> = fc.oneof(
-  { weight: 2, arbitrary: fc.record({ op: fc.constant('grow' as const), chunk: fc.nat(CHUNKS - 1), n: fc.integer({ min: 1, max: 4 }) }) }, // biome-ignore format: a table
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      op: fc.constant('grow' as const),
+      chunk: fc.nat(CHUNKS - 1),
+      n: fc.integer({ min: 1, max: 4 }),
+    }),
+  },
   { weight: 12, arbitrary: fc.record({ op: fc.constant('alloc' as const), n: size }) },
   { weight: 8, arbitrary: fc.record({ op: fc.constant('free' as const), pick: unit, from: unit, part: unit }) },
   { weight: 2, arbitrary: fc.record({ op: fc.constant('fill' as const) }) },

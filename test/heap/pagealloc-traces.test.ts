@@ -1,6 +1,7 @@
 /**
  * The forty recorded traces of Go 1.27's page allocator: every result of every operation, what it left in the page
- * cache, the search address after it (Go keeps it as an accelerator; ours is the same to the page) and the bitmaps at the end.
+ * cache, the search address after it (Go keeps it as an accelerator; ours is the same to the page) and the bitmaps at
+ * the end.
  */
 
 import { describe, expect, it } from 'vitest';
@@ -28,7 +29,10 @@ const { traces, pageSize } = golden<{ traces: Trace[]; pageSize: number }>('page
 const CHUNKS = 8192;
 const BASE = 7;
 
-/** The state that a trace begins with, as Go's own test harness makes it: every chunk was once allocated whole, and freed. */
+/**
+ * The state that a trace begins with, as Go's own test harness makes it: every chunk was once allocated whole, and
+ * freed.
+ */
 function start(m: Int32Array, init: Trace['init']): PageAlloc {
   const pa = new PageAlloc(m, BASE, CHUNKS);
   for (const { chunk, alloc, scav } of init) {

@@ -26,14 +26,15 @@ const check = (pa: PageAlloc): void => pa.checkSummaries((msg) => expect.fail(ms
 const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
 describe('grow', () => {
+  // biome-ignore format: a table
   const cases: [name: string, chunks: number[], ranges: [number, number][]][] = [
     ['one', [0], [[0, 1]]],
     ['contiguous 2', [0, 1], [[0, 2]]],
     ['contiguous 5', [0, 1, 2, 3, 4], [[0, 5]]],
     ['not from the start', [7], [[7, 8]]],
-    ['discontiguous', [0, 2, 4], [[0, 1], [2, 3], [4, 5]]], // biome-ignore format: a table
-    ['mixed', [0, 1, 2, 4], [[0, 3], [4, 5]]], // biome-ignore format: a table
-    ['wildly discontiguous', [0, 1, 2, 0x10, 0x21, 0x1fff], [[0, 3], [16, 17], [33, 34], [8191, 8192]]], // biome-ignore format: a table
+    ['discontiguous', [0, 2, 4], [[0, 1], [2, 3], [4, 5]]],
+    ['mixed', [0, 1, 2, 4], [[0, 3], [4, 5]]],
+    ['wildly discontiguous', [0, 1, 2, 0x10, 0x21, 0x1fff], [[0, 3], [16, 17], [33, 34], [8191, 8192]]],
     ['filling a gap, out of order', [3, 1, 2, 0], [[0, 4]]],
     ['across roots of the tree', [4095, 4096], [[4095, 4097]]],
   ];
@@ -51,9 +52,17 @@ describe('grow', () => {
 
   it('refuses what is mapped, unaligned or beyond the capacity', () => {
     const { pa } = heap([0], [], 4);
-    for (const [page, n] of [[0, 512], [512, 100], [100, 512], [2048, 512], [512, 2048], [-512, 512], [512, 0]]) {
+    for (const [page, n] of [
+      [0, 512],
+      [512, 100],
+      [100, 512],
+      [2048, 512],
+      [512, 2048],
+      [-512, 512],
+      [512, 0],
+    ]) {
       expect(() => pa.grow(page, n), `${page} ${n}`).toThrow('pagealloc');
-    } // biome-ignore format: a table
+    }
     expect(pa.inUse()).toEqual([[0, 1]]);
     check(pa);
   });
@@ -73,28 +82,29 @@ describe('alloc', () => {
     /** npages, page expected, scavenged pages expected (default: all). */
     hits: [number, number, number?][];
   }
+  // biome-ignore format: a table
   const cases: Record<string, Case> = {
-    'all free 1': { chunks: [0], hits: [[1, 0], [1, 1], [1, 2], [1, 3], [1, 4]] }, // biome-ignore format: a table
-    'all free 2': { chunks: [0], hits: [[2, 0], [2, 2], [2, 4], [2, 6]] }, // biome-ignore format: a table
-    'all free 5': { chunks: [0], hits: [[5, 0], [5, 5], [5, 10]] }, // biome-ignore format: a table
-    'all free 64': { chunks: [0], hits: [[64, 0], [64, 64], [64, 128]] }, // biome-ignore format: a table
-    'all free 65': { chunks: [0], hits: [[65, 0], [65, 65], [65, 130]] }, // biome-ignore format: a table
-    'a whole chunk': { chunks: [0, 1], hits: [[512, 0], [512, 512], [1, -1]] }, // biome-ignore format: a table
+    'all free 1': { chunks: [0], hits: [[1, 0], [1, 1], [1, 2], [1, 3], [1, 4]] },
+    'all free 2': { chunks: [0], hits: [[2, 0], [2, 2], [2, 4], [2, 6]] },
+    'all free 5': { chunks: [0], hits: [[5, 0], [5, 5], [5, 10]] },
+    'all free 64': { chunks: [0], hits: [[64, 0], [64, 64], [64, 128]] },
+    'all free 65': { chunks: [0], hits: [[65, 0], [65, 65], [65, 130]] },
+    'a whole chunk': { chunks: [0, 1], hits: [[512, 0], [512, 512], [1, -1]] },
     'not many free 3': {
       chunks: [0],
-      used: [[0, 2], [3, 1], [5, 4], [12, 400]], // biome-ignore format: a table
-      hits: [[3, 9], [3, 412], [1, 2], [1, 4]], // biome-ignore format: a table
+      used: [[0, 2], [3, 1], [5, 4], [12, 400]],
+      hits: [[3, 9], [3, 412], [1, 2], [1, 4]],
     },
-    'none free': { chunks: [0], used: [[0, 512]], hits: [[1, -1], [2, -1], [512, -1]] }, // biome-ignore format: a table
-    'straddle 2': { chunks: [0, 1], used: [[0, 511]], hits: [[2, 511], [1, 513]] }, // biome-ignore format: a table
-    'straddle 5': { chunks: [0, 1], used: [[0, 510], [515, 509]], hits: [[5, 510], [5, -1]] }, // biome-ignore format: a table
-    'straddle 64': { chunks: [0, 1], used: [[0, 480], [544, 480]], hits: [[64, 480], [64, -1], [1, -1]] }, // biome-ignore format: a table
-    'a run over three chunks': { chunks: [0, 1, 2], used: [[0, 500]], hits: [[600, 500], [436, 1100], [1, -1]] }, // biome-ignore format: a table
-    'no run over a gap': { chunks: [0, 2], used: [[0, 511], [1100, 10]], hits: [[2, 1024], [1, 511], [77, 1110]] }, // biome-ignore format: a table
-    'over a block of eight': { chunks: upTo(16), used: [[0, 4000]], hits: [[200, 4000], [4000, -1], [3992, 4200]] }, // biome-ignore format: a table
-    'over two roots': { chunks: [4094, 4095, 4096, 4097], hits: [[1024 + 3, 4094 * 512], [1021, 4094 * 512 + 1027]] }, // biome-ignore format: a table
-    'far away': { chunks: [0, 1, 0x1ffe, 0x1fff], used: [[0, 1024]], hits: [[1024, 0x1ffe * 512], [1, -1]] }, // biome-ignore format: a table
-    'lower hole too small': { chunks: [0], used: [[0, 10], [15, 100]], hits: [[6, 115], [5, 10], [1, 121]] }, // biome-ignore format: a table
+    'none free': { chunks: [0], used: [[0, 512]], hits: [[1, -1], [2, -1], [512, -1]] },
+    'straddle 2': { chunks: [0, 1], used: [[0, 511]], hits: [[2, 511], [1, 513]] },
+    'straddle 5': { chunks: [0, 1], used: [[0, 510], [515, 509]], hits: [[5, 510], [5, -1]] },
+    'straddle 64': { chunks: [0, 1], used: [[0, 480], [544, 480]], hits: [[64, 480], [64, -1], [1, -1]] },
+    'a run over three chunks': { chunks: [0, 1, 2], used: [[0, 500]], hits: [[600, 500], [436, 1100], [1, -1]] },
+    'no run over a gap': { chunks: [0, 2], used: [[0, 511], [1100, 10]], hits: [[2, 1024], [1, 511], [77, 1110]] },
+    'over a block of eight': { chunks: upTo(16), used: [[0, 4000]], hits: [[200, 4000], [4000, -1], [3992, 4200]] },
+    'over two roots': { chunks: [4094, 4095, 4096, 4097], hits: [[1024 + 3, 4094 * 512], [1021, 4094 * 512 + 1027]] },
+    'far away': { chunks: [0, 1, 0x1ffe, 0x1fff], used: [[0, 1024]], hits: [[1024, 0x1ffe * 512], [1, -1]] },
+    'lower hole too small': { chunks: [0], used: [[0, 10], [15, 100]], hits: [[6, 115], [5, 10], [1, 121]] },
   };
   it.each(Object.entries(cases))('%s', (_name, { chunks, used, hits }) => {
     const { pa } = heap(chunks, used);
@@ -114,6 +124,17 @@ describe('alloc', () => {
     check(pa);
   });
 
+  it('moves the search address to the first free page, never into a gap', () => {
+    const chunks = [0, ...upTo(16).map((i) => i + 9)];
+    const { pa } = heap(chunks, [[0, 512]]);
+    // The run shows while the tree is still looking at chunks 8 to 15 as one; chunk 8 is not mapped.
+    expect(pa.alloc(9 * 512)).toBe(9 * 512);
+    expect(pa.searchAddr).toBe(9 * 512);
+    expect(pa.alloc(1)).toBe(18 * 512);
+    expect(pa.searchAddr).toBe(18 * 512);
+    check(pa);
+  });
+
   it('refuses a request of no pages', () => {
     const { pa } = heap([0]);
     for (const n of [0, -1, Number.NaN]) expect(() => pa.alloc(n)).toThrow(RangeError);
@@ -121,6 +142,7 @@ describe('alloc', () => {
 });
 
 describe('free', () => {
+  // biome-ignore format: a table
   const cases: [name: string, used: [number, number][], frees: [number, number][], then: [number, number][]][] = [
     ['1', [[0, 2048]], [[0, 1], [1, 1], [2, 1]], [[3, 0], [1, -1]]],
     ['in many places', [[0, 2048]], [[200, 1], [64, 2], [1000, 5], [2047, 1]], [[5, 1000], [2, 64], [1, 200], [1, 2047], [1, -1]]],
@@ -128,7 +150,7 @@ describe('free', () => {
     ['over the border', [[0, 2048]], [[505, 14]], [[14, 505], [1, -1]]],
     ['whole chunks', [[0, 2048]], [[500, 1048]], [[1048, 500], [1, -1]]],
     ['everything', [[0, 2048]], [[0, 2048]], [[2048, 0], [1, -1]]],
-  ]; // biome-ignore format: a table
+  ];
   it.each(cases)('%s', (_name, used, frees, then) => {
     const { pa } = heap([0, 1, 2, 3], used);
     for (const [page, n] of frees) {
@@ -142,14 +164,38 @@ describe('free', () => {
   });
 
   it('refuses what is not allocated, and changes nothing', () => {
-    const { m, pa } = heap([0, 2], [[10, 20], [500, 12], [1024, 12]], 16); // biome-ignore format: a table
+    const { m, pa } = heap(
+      [0, 2],
+      [
+        [10, 20],
+        [500, 12],
+        [1024, 12],
+      ],
+      16,
+    );
     const before = m.slice();
-    for (const [page, n] of [[9, 1], [9, 2], [29, 2], [500, 13], [500, 600], [600, 1], [-1, 1], [10, 0], [1e6, 1]]) {
+    for (const [page, n] of [
+      [9, 1],
+      [9, 2],
+      [29, 2],
+      [500, 13],
+      [500, 600],
+      [600, 1],
+      [-1, 1],
+      [10, 0],
+      [1e6, 1],
+    ]) {
       expect(() => pa.free(page, n), `${page} ${n}`).toThrow('pagealloc');
-    } // biome-ignore format: a table
-    for (const [page, n] of [[9, 2], [29, 1], [499, 2], [30, 600], [512, 1]]) {
+    }
+    for (const [page, n] of [
+      [9, 2],
+      [29, 1],
+      [499, 2],
+      [30, 600],
+      [512, 1],
+    ]) {
       expect(() => pa.allocRange(page, n), `${page} ${n}`).toThrow('pagealloc');
-    } // biome-ignore format: a table
+    }
     expect(m).toEqual(before);
   });
 
@@ -167,7 +213,13 @@ describe('free', () => {
 
 describe('page cache', () => {
   it('takes the free pages of the block that holds the first free page', () => {
-    const { m, pa, pc } = heap([0, 1], [[0, 70], [72, 1]]); // biome-ignore format: a table
+    const { m, pa, pc } = heap(
+      [0, 1],
+      [
+        [0, 70],
+        [72, 1],
+      ],
+    );
     expect(pa.allocToCache(m, pc)).toBe(true);
     expect([m[pc], pageCachePages(m, pc), pageCacheScavPages(m, pc)]).toEqual([64, 57, 57]);
     expect(pa.searchAddr).toBe(127);
@@ -176,7 +228,13 @@ describe('page cache', () => {
   });
 
   it('gives the lowest page, and the lowest run', () => {
-    const { m, pa, pc } = heap([0], [[1, 1], [4, 28]]); // biome-ignore format: a table
+    const { m, pa, pc } = heap(
+      [0],
+      [
+        [1, 1],
+        [4, 28],
+      ],
+    );
     pa.allocToCache(m, pc);
     const take = (n: number): number[] => [pageCacheAlloc(m, pc, n), pageCacheScav];
     expect(take(2)).toEqual([2, 2]);
@@ -220,7 +278,13 @@ describe('page cache', () => {
   });
 
   it('says when nothing is left', () => {
-    const { m, pa, pc } = heap([0, 3], [[0, 512], [1536, 512]]); // biome-ignore format: a table
+    const { m, pa, pc } = heap(
+      [0, 3],
+      [
+        [0, 512],
+        [1536, 512],
+      ],
+    );
     expect(pa.allocToCache(m, pc)).toBe(false);
     expect([pageCacheEmpty(m, pc), pa.searchAddr]).toEqual([true, MAX_SEARCH_ADDR]);
     pa.free(1600, 1);
@@ -261,7 +325,7 @@ describe('recovery', () => {
   });
 
   it('frees everything for the spans to be allocated anew', () => {
-    const { m, pa, pc } = heap([0, 5], [[0, 100]]); // biome-ignore format: a table
+    const { m, pa, pc } = heap([0, 5], [[0, 100]]);
     pa.allocToCache(m, pc);
     m.fill(0, pc, pc + PAGE_CACHE_WORDS);
     pa.freeAll();

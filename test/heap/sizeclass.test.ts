@@ -11,6 +11,7 @@ import {
   SPC_TO_HEADER_WORDS,
   SPC_TO_HEAP_BITS,
   SPC_TO_INVERSE,
+  SPC_TO_MAGIC,
   SPC_TO_NELEMS,
   SPC_TO_WORDS,
   sizeToClass,
@@ -34,7 +35,7 @@ const GO: readonly (readonly [number, number, number, number])[] = [
   [67, 32768, 4, 1],
 ];
 
-test('the generated table is Go\'s', () => {
+test("the generated table is Go's", () => {
   expect(GO.length).toBe(67);
   expect(NUM_SIZE_CLASSES).toBe(68);
   expect(NUM_SPAN_CLASSES).toBe(136);
@@ -69,12 +70,15 @@ test('what a span reserves at its end', () => {
   }
 });
 
-test('a word\'s slot by multiplication is its slot by division', () => {
+test("a word's slot by multiplication is its slot by division", () => {
   const wrong: string[] = [];
   for (const [c, size, pages] of GO) {
     for (let word = 0; word < (pages * PAGE_SIZE) / 8; word++) {
       const slot = ((word + 0.5) * SPC_TO_INVERSE[c << 1]) | 0;
-      if (slot !== Math.floor((word * 8) / size)) wrong.push(`class ${c} word ${word}`);
+      const exact = Math.floor((word * 8) / size);
+      if (slot !== exact) wrong.push(`class ${c} word ${word}`);
+      const start = (word * 8) % size === 0;
+      if (start && Math.imul(word, SPC_TO_MAGIC[c << 1]) >>> 17 !== exact) wrong.push(`class ${c} word ${word}: magic`);
     }
   }
   expect(wrong).toEqual([]);

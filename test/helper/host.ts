@@ -13,8 +13,16 @@ export const SETTINGS: EffectiveSettings = {
   reserve: 1 << 30,
 };
 
+/** Errors that ended an M by itself (not by terminate()), since the process began: a test asserts that there are none. */
+export const crashes: Error[] = [];
+
 export function newHost(settings: Partial<EffectiveSettings> = {}, options: HostOptions = {}): Promise<HeapHost> {
-  return HeapHost.create('test', { ...SETTINGS, ...settings }, options);
+  const onRestart = (_: number, error: Error | null): void => {
+    if (error === null) return;
+    crashes.push(error);
+    console.error(error);
+  };
+  return HeapHost.create('test', { ...SETTINGS, ...settings }, { onRestart, ...options });
 }
 
 export interface Outcome {

@@ -1,0 +1,52 @@
+/**
+ * A JSON batch: `{"ops": […], "p"?}` → `{"results": […], "done", "failed"}`.
+ *
+ * The envelope is checked as a whole (a batch that is malformed or too long is refused, and nothing of it is carried
+ * out); the operations are checked one by one, and a bad one is its own result.
+ */
+
+import { Problem } from '../problem.js';
+import type { Host } from '../route.js';
+import { Builder } from './builder.js';
+import { ResultWriter } from './results.js';
+import { runBatch } from './run.js';
+
+export interface BatchLimits {
+  readonly maxBatch: number;
+  readonly maxObject: number;
+}
+
+export async function jsonBatch(host: Host, body: unknown, limits: BatchLimits): Promise<Buffer> {
+  const { ops, p } = envelope(body, limits);
+  const batch = new Builder(host, limits.maxObject, ops.length);
+  for (let i = 0; i < ops.length; i++) batch.add(ops[i]);
+  const out = new ResultWriter(ops.length);
+  out.text('{"results":[');
+  if (batch.records > 0) await runBatch(host, batch, p, (w, first) => out.results(batch, w, first, 44, false));
+  out.text(`],"done":${out.done},"failed":${out.failed}}`);
+  return out.take();
+}
+
+function envelope(body: unknown, limits: BatchLimits): { ops: unknown[]; p: number } {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) throw refuse('body', 'an object with "ops"');
+  const { ops, p = -1 } = body as { ops?: unknown; p?: unknown };
+  for (const key in body) {
+    if (key === 'ops' || key === 'p') continue;
+    const detail = `The body has a field ${JSON.stringify(key)} that is not allowed here.`;
+    throw new Problem('unknown-field', detail, { field: key, allowed: ['ops', 'p'] });
+  }
+  if (!Array.isArray(ops)) throw refuse('ops', 'an array of operations');
+  if (ops.length > limits.maxBatch) throw tooLarge(limits.maxBatch);
+  if (p !== -1 && !(typeof p === 'number' && Number.isInteger(p) && p >= 0 && p < 1024)) {
+    throw new Problem('invalid-p', '"p" must be the number of a P.', { field: 'p', allowed: 'a whole number' });
+  }
+  return { ops, p: p as number };
+}
+
+function refuse(field: string, allowed: string): Problem {
+  return new Problem('validation-failed', `"${field}" must be ${allowed}.`, { field, allowed });
+}
+
+export function tooLarge(limit: number): Problem {
+  return new Problem('batch-too-large', `A batch may have ${limit} operations.`, { limit });
+}

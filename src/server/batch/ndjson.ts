@@ -1,0 +1,112 @@
+/**
+ * An NDJSON batch: one operation a line in, one result a line out, streamed both ways.
+ *
+ * Lines are collected into windows of at most 1,000 operations; a window also ends where the bytes at hand end, so
+ * that a client that waits for an answer gets it. One window runs at a time: the body is not read faster than the
+ * answer is taken. A bad line is its own result; only a line that is too long, or a heap that fails, ends the stream, with a last
+ * line `{"error": …}`.
+ *
+ * `ref` counts lines from the beginning of the stream. The addresses of the last 65,536 operations are remembered.
+ */
+
+import type { Readable } from 'node:stream';
+import * as address from '../address.js';
+import { Problem, problemItem } from '../problem.js';
+import type { Host } from '../route.js';
+import { Builder } from './builder.js';
+import type { BatchLimits } from './json.js';
+import { ResultWriter } from './results.js';
+import { runBatch } from './run.js';
+
+const WINDOW = 1000;
+const MAX_LINE = 65_536;
+const REMEMBERED = 65_536;
+const NEWLINE = 10;
+
+export async function* ndjsonBatch(host: Host, body: Readable, p: number, limits: BatchLimits): AsyncGenerator<Buffer> {
+  const stream = new Stream(host, p, limits);
+  let rest: Buffer | null = null;
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      const bytes: Buffer = rest === null ? chunk : Buffer.concat([rest, chunk]);
+      let from = 0;
+      for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, from)) {
+        stream.line(bytes, from, end);
+        from = end + 1;
+        if (stream.pending === WINDOW) yield await stream.run();
+      }
+      rest = from === bytes.length ? null : bytes.subarray(from);
+      if (rest !== null && rest.length > MAX_LINE) throw lineTooLong();
+      if (stream.pending > 0) yield await stream.run();
+    }
+    if (rest !== null) stream.line(rest, 0, rest.length);
+    if (stream.pending > 0) yield await stream.run();
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    yield Buffer.from(`${JSON.stringify({ error: problemItem(error.code, error.message, error.members) })}\n`);
+  }
+}
+
+function lineTooLong(): Problem {
+  return new Problem('invalid-record', `A line is longer than ${MAX_LINE} bytes.`, { limit: MAX_LINE });
+}
+
+class Stream {
+  private readonly host: Host;
+  private readonly p: number;
+  private readonly batch: Builder;
+  /** Operations of earlier windows. */
+  private base = 0;
+  /** Halves of the address that operation i made, at i modulo REMEMBERED; 0 for none. */
+  private readonly made = new Int32Array(REMEMBERED * 2);
+
+  constructor(host: Host, p: number, limits: BatchLimits) {
+    this.host = host;
+    this.p = p;
+    this.batch = new Builder(host, limits.maxObject, WINDOW);
+  }
+
+  get pending(): number {
+    return this.batch.ops;
+  }
+
+  line(bytes: Buffer, from: number, end: number): void {
+    if (end - from > MAX_LINE) throw lineTooLong();
+    const text = bytes.toString('utf8', from, end).trim();
+    // Blank lines keep a connection busy, or end a file: they are no operation.
+    if (text === '') return;
+    let op: unknown;
+    try {
+      op = JSON.parse(text);
+    } catch {
+      this.batch.add('');
+      this.batch.errors?.set(this.batch.ops - 1, problemItem('invalid-json', 'The line is not valid JSON.'));
+      return;
+    }
+    this.batch.add(op, this.base, this.earlier);
+  }
+
+  async run(): Promise<Buffer> {
+    const { batch, made } = this;
+    const out = new ResultWriter(batch.ops);
+    await runBatch(this.host, batch, this.p, (w, first) => {
+      out.results(batch, w, first, NEWLINE, true, this.base);
+      for (let i = 0; i < batch.ops; i++) {
+        const at = first + (batch.recordOf === null ? i : batch.recordOf[i]) * 2;
+        const slot = ((this.base + i) % REMEMBERED) * 2;
+        made[slot] = w[at];
+        made[slot + 1] = w[at + 1] & 0xffff;
+      }
+    });
+    this.base += batch.ops;
+    batch.reset();
+    return out.take();
+  }
+
+  private readonly earlier = (ref: number): boolean => {
+    if (ref < this.base - REMEMBERED || ref >= this.base) return false;
+    const slot = (ref % REMEMBERED) * 2;
+    address.set(this.made[slot], this.made[slot + 1]);
+    return (address.lo | address.hi) !== 0;
+  };
+}

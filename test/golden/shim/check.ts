@@ -1,1 +1,0 @@
-export function check(_h: unknown): string[] { return []; }
