@@ -7,7 +7,7 @@
  * Such a request is all or nothing: when a part of it fails, what was allocated is freed again.
  */
 
-import type { FastifyReply } from 'fastify';
+import type { FastifyPluginCallback, FastifyReply } from 'fastify';
 import { SERVED_NAMES } from '../src/heap/heap.js';
 import { spanId } from '../src/heap/mspan.js';
 import { PAGE_SHIFT } from '../src/heap/sizeclass.js';
@@ -16,25 +16,28 @@ import * as address from '../src/server/address.js';
 import { formatHalves, parseAddress, wordOfHalves } from '../src/server/address.js';
 import { allocFlags, siteId, sizeClassOf, typeOf } from '../src/server/alloc-request.js';
 import { Problem } from '../src/server/problem.js';
-import { call, type Host, problems, type RoutePlugin, take } from '../src/server/route.js';
+import { call, type Host, take, heapsOf, RUNS } from '../src/server/route.js';
 import { schedProblem, statusProblem } from '../src/server/sched-errors.js';
 import { AllocAnswer, AllocBody } from '../src/server/schemas/alloc.js';
 import { HeapParams } from '../src/server/schemas/common.js';
 
-const alloc: RoutePlugin = (app, { heaps, config }, done) => {
+const alloc: FastifyPluginCallback = (app, _options, done) => {
+  const heaps = heapsOf(app);
+  const { config } = app;
   app.post<{ Params: HeapParams; Body: AllocBody }>(
     '/alloc',
     {
+      config: { problems: [...RUNS, 'invalid-size', 'invalid-p', 'type-table-full', 'site-table-full', 'reservation-exhausted', 'invalid-address', 'address-outside-heap', 'never-allocated', 'interior-address', 'already-freed', 'not-pointer-word'] },
       schema: {
         summary: 'Allocate an object',
         description:
           'Answers where the object is and which level served it: a tiny block, the mcache of its P, an mcentral, ' +
           'the mheap, or new memory of the operating system. With `count`, as many equal objects.',
         operationId: 'alloc',
-        tags: ['objects'],
+        tags: ['allocation'],
         params: HeapParams,
         body: AllocBody(config),
-        response: { 201: AllocAnswer, ...problems() },
+        response: { 201: AllocAnswer },
       },
     },
     (request, reply) => {

@@ -6,12 +6,12 @@
  */
 
 import { Readable } from 'node:stream';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyPluginCallback, FastifyRequest } from 'fastify';
 import { BATCH_TYPE, binaryBatch } from '../src/server/batch/binary.js';
 import { type BatchLimits, jsonBatch } from '../src/server/batch/json.js';
 import { ndjsonBatch } from '../src/server/batch/ndjson.js';
 import { Problem } from '../src/server/problem.js';
-import { problems, type RoutePlugin } from '../src/server/route.js';
+import { heapsOf, RUNS } from '../src/server/route.js';
 import { BatchAnswer, BatchBody, P } from '../src/server/schemas/alloc.js';
 import { HeapParams } from '../src/server/schemas/common.js';
 
@@ -20,20 +20,23 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 const bytes = (description: string) => ({ schema: { type: 'string', format: 'binary', description } });
 const lines = (description: string) => ({ schema: { type: 'string', description } });
 
-const batch: RoutePlugin = (app, { heaps, config }, done) => {
+const batch: FastifyPluginCallback = (app, _options, done) => {
+  const heaps = heapsOf(app);
+  const { config } = app;
   app.addContentTypeParser([...BINARY, 'application/x-ndjson'], (_request, payload, parsed) => parsed(null, payload));
   const limits: BatchLimits = { maxBatch: config.maxBatch, maxObject: config.maxObject };
 
   app.post<{ Params: HeapParams; Querystring: { p?: string }; Body: unknown }>(
     '/batch',
     {
+      config: { problems: [...RUNS, 'invalid-p', 'invalid-record', 'batch-too-large', 'invalid-size'] },
       schema: {
         summary: 'Run many operations',
         description:
           'A bad operation among good ones is reported by its index and changes nothing; the good ones are carried out. ' +
           'Binary: 16-byte little-endian records in, 8-byte results out; see docs/api.md.',
         operationId: 'batch',
-        tags: ['objects'],
+        tags: ['allocation'],
         params: HeapParams,
         querystring: { type: 'object', properties: { p: P }, additionalProperties: false },
         body: {
@@ -53,7 +56,6 @@ const batch: RoutePlugin = (app, { heaps, config }, done) => {
               [BATCH_TYPE]: bytes('8-byte results'),
             },
           },
-          ...problems(),
         },
       },
       // The schemas are for the document; the operations are checked by hand, the address of the heap by the registry.

@@ -5,32 +5,36 @@
  * by index: a batch of frees must not depend on its worst member.
  */
 
+import type { FastifyPluginCallback } from 'fastify';
 import { BatchOp, Flag, Op, RECORD_BYTES, RESULT_BYTES } from '../src/sched/ops.js';
 import * as address from '../src/server/address.js';
 import { parseAddress } from '../src/server/address.js';
 import { objectBase } from '../src/server/inspect/object.js';
 import { Problem } from '../src/server/problem.js';
-import { call, type Host, problems, type RoutePlugin, take } from '../src/server/route.js';
+import { call, type Host, take, heapsOf, ADDRESSED } from '../src/server/route.js';
 import { schedProblem, statusCode, statusDetail, statusProblem } from '../src/server/sched-errors.js';
 import { FreeAnswer, FreeBody } from '../src/server/schemas/alloc.js';
 import { HeapParams } from '../src/server/schemas/common.js';
 
 const ALL_GOOD = { freed: 1, refused: [] as never[] };
 
-const free: RoutePlugin = (app, { heaps, config }, done) => {
+const free: FastifyPluginCallback = (app, _options, done) => {
+  const heaps = heapsOf(app);
+  const { config } = app;
   app.post<{ Params: HeapParams; Body: FreeBody }>(
     '/free',
     {
+      config: { problems: [...ADDRESSED, 'invalid-p'] },
       schema: {
         summary: 'Free objects',
         description:
           "Drops the client's root. With `reuse: sweep` the slot comes back when a sweep finds the object unmarked; with " +
           '`reuse: immediate` the caller vouches that nothing else refers to it, and the slot is handed out again at once.',
         operationId: 'free',
-        tags: ['objects'],
+        tags: ['allocation'],
         params: HeapParams,
         body: FreeBody(config),
-        response: { 200: FreeAnswer, ...problems() },
+        response: { 200: FreeAnswer },
       },
     },
     (request, reply) => {

@@ -97,7 +97,6 @@ export const T_LARGE_FREE_COUNT = 139;
 export const T_TINY_ALLOCS = 140;
 export const T_DROPPED = 141; // roots dropped
 export const T_IMMEDIATE = 142; // slots put up for immediate reuse
-export const T_REUSED = 143; // allocations served from them
 export const T_SPANS_SWEPT = 144;
 export const T_SPANS_FREED = 145; // spans that sweeping gave back to the heap
 export const T_OS_GROWS = 146;
@@ -107,6 +106,7 @@ export const T_SERVED = 150; // 5: allocations by the level that served them (co
 export const T_REFILLS = 160; // 136: spans taken from mcentral, by span class
 export const T_GROWS = 296; // 136: of those, spans made new from the heap
 export const T_REQUESTED = 432; // 136: bytes requested, by span class, as of the last refill or flush
+export const T_REUSED = 568; // 136: allocations served from slots freed for immediate reuse, by span class
 
 /** Which level served an allocation. */
 export const Served = { tiny: 0, mcache: 1, mcentral: 2, mheap: 3, os: 4 } as const;

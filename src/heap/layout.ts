@@ -38,7 +38,7 @@ export const MCENTRAL_STRIDE = LOCK_WORDS + 4 * 4 + 8;
 /** int32 words of a P's record. */
 export const P_STRIDE = 640;
 /** float64 statistics of a P. */
-export const P_STATS_STRIDE = 640;
+export const P_STATS_STRIDE = 704;
 /** Slots a P keeps for immediate reuse, per span class. */
 export const REUSABLE_CAP = 32;
 /** int32 words of an arena's record. */

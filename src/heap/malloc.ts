@@ -155,7 +155,7 @@ function reuseSlot(h: Heap, p: P, spc: number, size: number): number {
   if (h.solo === true) m[at] &= ~bit;
   else Atomics.and(m, at, ~bit);
   m[pat + REQUESTED + spc] += size;
-  h.f[p.stats + REUSED]++;
+  h.f[p.stats + REUSED + spc]++;
   return word;
 }
 

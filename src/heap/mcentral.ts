@@ -39,10 +39,11 @@ import {
 import { CLASS_TO_PAGES } from './sizeclass.js';
 import { sweepSpan, tryAcquire } from './sweep.js';
 
-/** Words of a list: ids of its first and last span (0: none) and its length. */
+/** Words of a list: ids of its first and last span (0: none), its length, and the allocated slots of its spans. */
 const L_HEAD = 0;
 const L_TAIL = 1;
 const L_LENGTH = 2;
+const L_SLOTS = 3;
 const LIST_STRIDE = 4;
 
 /** How many unswept spans one refill sweeps in search of a free slot before it takes a new span instead. */
@@ -62,6 +63,11 @@ export const fullUnswept = (h: Heap): number => Where.full0 + (1 - parity(h));
 
 export function listLength(h: Heap, spc: number, where: number): number {
   return h.m[listAt(h, spc, where) + L_LENGTH];
+}
+
+/** Allocated slots of all spans of a list, without a walk. */
+export function listSlots(h: Heap, spc: number, where: number): number {
+  return h.m[listAt(h, spc, where) + L_SLOTS];
 }
 
 /** Id of the first span of a list, 0 if none. For inspection: take no decision on it without the lock. */
@@ -98,6 +104,8 @@ export function link(h: Heap, s: number, where: number): void {
   else m[spanAt(h, tail) + S_NEXT] = id;
   m[list + L_TAIL] = id;
   m[list + L_LENGTH]++;
+  // Whoever changes a span's allocCount has taken it out of its list first.
+  m[list + L_SLOTS] += m[s + S_ALLOC_COUNT];
   m[s + S_WHERE] = where;
 }
 
@@ -112,6 +120,7 @@ export function unlink(h: Heap, s: number): void {
   if (next === 0) m[list + L_TAIL] = prev;
   else m[spanAt(h, next) + S_PREV] = prev;
   m[list + L_LENGTH]--;
+  m[list + L_SLOTS] -= m[s + S_ALLOC_COUNT];
   m[s + S_NEXT] = 0;
   m[s + S_PREV] = 0;
 }
@@ -122,6 +131,7 @@ export function clearList(h: Heap, spc: number, where: number): void {
   h.m[list + L_HEAD] = 0;
   h.m[list + L_TAIL] = 0;
   h.m[list + L_LENGTH] = 0;
+  h.m[list + L_SLOTS] = 0;
 }
 
 /** Takes the oldest span of a list into this P's hand; 0 if there is none. */

@@ -64,7 +64,7 @@ export class PageAlloc extends PageChunks {
     for (let c = first; c <= last; c++) {
       const b = this.chunkBits(c);
       m.fill(0, b, b + BITMAP_WORDS);
-      m.fill(-1, b + BITMAP_WORDS, b + CHUNK_WORDS);
+      m.fill(-1, b + BITMAP_WORDS, b + 2 * BITMAP_WORDS);
       m[this.mapped + (c >> 5)] |= 1 << (c & 31);
     }
     if (last >= this.end) m[this.base + END] = last + 1;

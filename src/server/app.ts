@@ -23,7 +23,7 @@ import type { Lifecycle } from './lifecycle.js';
 import { registerBearerAuth } from './plugins/bearer-auth.js';
 import { addGate } from './plugins/gate.js';
 import { registerHelmet } from './plugins/helmet.js';
-import { closeMethods, watchMethods } from './plugins/method-not-allowed.js';
+import { closeMethods, watchPaths } from './plugins/method-not-allowed.js';
 import { registerRateLimit } from './plugins/rate-limit.js';
 import { registerSwagger } from './plugins/swagger.js';
 import { registerSwaggerUi } from './plugins/swagger-ui.js';
@@ -95,7 +95,7 @@ export async function buildApp(config: Config, deps: AppDeps): Promise<FastifyIn
   installValidation(app);
   installErrorHandler(app);
 
-  const methods = watchMethods(app);
+  const paths = watchPaths(app);
   await registerSwagger(app);
   await app.register(registerHealth);
   await app.register(async (pages) => {
@@ -109,6 +109,6 @@ export async function buildApp(config: Config, deps: AppDeps): Promise<FastifyIn
     if (config.authToken !== undefined) await registerBearerAuth(api, config.authToken);
     await api.register(registerApi);
   });
-  closeMethods(app, methods);
+  closeMethods(app, paths);
   return app;
 }

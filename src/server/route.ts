@@ -1,49 +1,36 @@
 /**
- * What every route of a heap is given, and how it declares itself.
+ * What the routes of a heap share: the heap as they see it, its operations as promises, and the problems that any of
+ * them can end in.
  *
- * A route plugin is registered under `/v1/heaps/:heap` with `RouteOptions`; it parses, calls the heap, and answers.
- * `problems()` documents the errors of a route once for all: any 4xx or 5xx is a problem document.
+ * A route parses, calls the heap, and answers; it holds no allocator logic.
  */
 
-import type { FastifyInstance, FastifyReply } from 'fastify';
-import type { HeapScheduler } from '../sched/host-api.js';
-import type { Config } from './config.js';
+import type { FastifyInstance } from 'fastify';
+import type { HeapScheduler, Piece } from '../sched/host-api.js';
+import type { ErrorCode } from './errors.js';
 import type { HostedHeap } from './hosted.js';
-import { PROBLEM_JSON } from './problem.js';
 import type { HeapRegistry } from './registry.js';
 import { schedProblem } from './sched-errors.js';
 
 /** A heap as the routes see it. */
 export type Host = HostedHeap & HeapScheduler;
 
-export interface RouteOptions {
-  readonly heaps: HeapRegistry<Host>;
-  readonly config: Config;
+/** The heaps of this server. Their factory makes `HeapHost`s, which are both. */
+export function heapsOf(app: FastifyInstance): HeapRegistry<Host> {
+  return app.heaps as unknown as HeapRegistry<Host>;
 }
 
-export type RoutePlugin = (app: FastifyInstance, options: RouteOptions, done: (error?: Error) => void) => void;
-
-const problem = (description: string) => ({
-  description,
-  content: { [PROBLEM_JSON]: { schema: { $ref: 'Problem#' } } },
-});
-
-/** The responses that every route of a heap may give beside its own. */
-export function problems() {
-  return {
-    '4xx': problem('The request was refused and changed nothing; `code` says why'),
-    '5xx': problem('The heap is full, overloaded, or lost a thread; `code` says which'),
-  };
-}
-
-/** Runs what may throw a SchedError at once, answering it as a problem. */
-export function attempt(reply: FastifyReply, procs: number, work: () => void): void {
-  try {
-    work();
-  } catch (error) {
-    reply.send(schedProblem(error, procs));
-  }
-}
+/** The problems of everything that runs on a P. */
+export const RUNS = ['overloaded', 'm-died'] as const satisfies readonly ErrorCode[];
+/** The problems of everything that takes an object's address. */
+export const ADDRESSED = [
+  ...RUNS,
+  'invalid-address',
+  'address-outside-heap',
+  'never-allocated',
+  'interior-address',
+  'already-freed',
+] as const satisfies readonly ErrorCode[];
 
 /** One operation as a promise whose failure is a Problem. */
 export async function call(host: Host, op: number, p: number, a: ArrayLike<number>) {
@@ -55,7 +42,7 @@ export async function call(host: Host, op: number, p: number, a: ArrayLike<numbe
 }
 
 /** A piece of the exchange; a Problem when there is none. */
-export function take(host: Host, length: number) {
+export function take(host: Host, length: number): Piece {
   try {
     return host.take(length);
   } catch (error) {
