@@ -16,7 +16,7 @@ import * as address from '../src/server/address.js';
 import { formatHalves, parseAddress, wordOfHalves } from '../src/server/address.js';
 import { allocFlags, siteId, sizeClassOf, typeOf } from '../src/server/alloc-request.js';
 import { Problem } from '../src/server/problem.js';
-import { call, type Host, take, heapsOf, RUNS } from '../src/server/route.js';
+import { call, type Host, heapsOf, RUNS, take } from '../src/server/route.js';
 import { schedProblem, statusProblem } from '../src/server/sched-errors.js';
 import { AllocAnswer, AllocBody } from '../src/server/schemas/alloc.js';
 import { HeapParams } from '../src/server/schemas/common.js';
@@ -27,7 +27,22 @@ const alloc: FastifyPluginCallback = (app, _options, done) => {
   app.post<{ Params: HeapParams; Body: AllocBody }>(
     '/alloc',
     {
-      config: { problems: [...RUNS, 'invalid-size', 'invalid-p', 'type-table-full', 'site-table-full', 'reservation-exhausted', 'invalid-address', 'address-outside-heap', 'never-allocated', 'interior-address', 'already-freed', 'not-pointer-word'] },
+      config: {
+        problems: [
+          ...RUNS,
+          'invalid-size',
+          'invalid-p',
+          'type-table-full',
+          'site-table-full',
+          'reservation-exhausted',
+          'invalid-address',
+          'address-outside-heap',
+          'never-allocated',
+          'interior-address',
+          'already-freed',
+          'not-pointer-word',
+        ],
+      },
       schema: {
         summary: 'Allocate an object',
         description:

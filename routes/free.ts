@@ -11,7 +11,7 @@ import * as address from '../src/server/address.js';
 import { parseAddress } from '../src/server/address.js';
 import { objectBase } from '../src/server/inspect/object.js';
 import { Problem } from '../src/server/problem.js';
-import { call, type Host, take, heapsOf, ADDRESSED } from '../src/server/route.js';
+import { ADDRESSED, call, type Host, heapsOf, take } from '../src/server/route.js';
 import { schedProblem, statusCode, statusDetail, statusProblem } from '../src/server/sched-errors.js';
 import { FreeAnswer, FreeBody } from '../src/server/schemas/alloc.js';
 import { HeapParams } from '../src/server/schemas/common.js';

@@ -6,11 +6,26 @@
  */
 
 import type { FastifyInstance } from 'fastify';
+import alloc from './alloc.js';
+import arenas from './arenas.js';
+import batch from './batch.js';
+import check from './check.js';
+import free from './free.js';
 import health from './health.js';
 import heaps from './heaps.js';
+import mcentrals from './mcentrals.js';
+import memstats from './memstats.js';
+import objects from './objects.js';
 import openapi from './openapi.js';
 import problems from './problems.js';
+import ps from './ps.js';
 import sd from './sd.js';
+import sizeClasses from './size-classes.js';
+import spans from './spans.js';
+import sweep from './sweep.js';
+
+/** Resources of one heap, with `HeapParams` (or more) as their path parameters. */
+const OF_A_HEAP = [alloc, free, batch, objects, sweep, check, memstats, sizeClasses, mcentrals, ps, spans, arenas];
 
 /** Outside everything: probes must be answered whatever else is configured. */
 export async function registerHealth(app: FastifyInstance): Promise<void> {
@@ -27,5 +42,5 @@ export async function registerPages(app: FastifyInstance): Promise<void> {
 export async function registerApi(app: FastifyInstance): Promise<void> {
   await app.register(heaps, { prefix: '/v1/heaps' });
   await app.register(sd, { prefix: '/v1/sd' });
-  // Resources of one heap go under `/v1/heaps/:heap`, with `HeapParams` as their path parameters.
+  for (const resource of OF_A_HEAP) await app.register(resource, { prefix: '/v1/heaps/:heap' });
 }

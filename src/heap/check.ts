@@ -37,7 +37,7 @@ import {
   T_LARGE_FREE,
 } from './heap.js';
 import { arenasOf } from './layout.js';
-import { listAt, listHead, listLength, mcentralAt } from './mcentral.js';
+import { listAt, listHead, listLength, listSlots, mcentralAt } from './mcentral.js';
 import { checkIdentities, readMemStats, slotsAllocated, slotsFreed, sumStat } from './memstats.js';
 import {
   S_ALLOC_COUNT,
@@ -182,6 +182,7 @@ function walkList(
   let id = listHead(h, spc, where);
   let before = 0;
   let n = 0;
+  let slots = 0;
   for (; id !== 0 && n <= length; n++) {
     if (id < 0 || id >= h.scalar(H_SPAN_NEXT)) {
       r.add(`${what} links to span ${id}, which does not exist`);
@@ -191,10 +192,12 @@ function walkList(
     place(s, where, what);
     if (m[s + S_PREV] !== before) r.add(`${what}: prev of span ${id} is ${m[s + S_PREV]}, should be ${before}`);
     if (m[s + S_SPANCLASS] !== spc) r.add(`${what} holds span ${id} of span class ${m[s + S_SPANCLASS]}`);
+    slots += m[s + S_ALLOC_COUNT];
     before = id;
     id = m[s + S_NEXT];
   }
   r.equal(`length of ${what}`, length, n);
+  r.equal(`allocated slots of ${what}`, listSlots(h, spc, where), slots);
   r.equal(`tail of ${what}`, m[listAt(h, spc, where) + 1], before);
 }
 

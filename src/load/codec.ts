@@ -2,13 +2,12 @@
  * How a batch of operations travels.
  *
  * The driver speaks to a codec in three verbs (alloc, free by address, free of an earlier alloc of the same batch) and
- * gets back, for the n-th operation, an address or an error code. Everything about the wire is in here.
+ * gets back, for the n-th operation, an address or an error code. Everything about the wire is in here and, for the
+ * binary format, in `binary-codec.ts`.
  *
  * JSON:  {"p": 0, "ops": [{"op": "alloc", "size": 64, "noscan": true}, {"op": "free", "ref": 0}]}
  *        {"results": [{"address": "0xc000012040"}, {}], "done": 2, "failed": 0}
  */
-import { TraceError } from './source.js';
-
 export type Reuse = 'sweep' | 'immediate';
 
 /** The answer to a batch, by operation. An address is kept in whatever form the codec wants it back. */
@@ -26,6 +25,8 @@ export interface BatchCodec<A = unknown> {
   free(address: A): number;
   freeRef(ref: number): number;
   readonly length: number;
+  /** What the batch adds to the path. */
+  readonly query: string;
   /** The body of the request. The codec may begin another batch at once. */
   finish(): Uint8Array | string;
   decode(bytes: Buffer): BatchAnswer<A>;
@@ -36,6 +37,11 @@ export interface CodecOptions {
   reuse: Reuse;
 }
 
+/** An object with pointers is made of whole words. */
+export function heapSize(size: number, scan: boolean): number {
+  return scan ? Math.ceil(size / 8) * 8 : size;
+}
+
 interface JsonResult {
   address?: string;
   error?: { code?: string; detail?: string };
@@ -43,6 +49,7 @@ interface JsonResult {
 
 export class JsonCodec implements BatchCodec<string> {
   readonly contentType = 'application/json';
+  readonly query = '';
   length = 0;
   private text = '';
   private readonly allocTail: string;
@@ -61,8 +68,7 @@ export class JsonCodec implements BatchCodec<string> {
   }
 
   alloc(size: number): number {
-    // An object with pointers is made of whole words.
-    return this.add(`{"op":"alloc","size":${this.scan ? Math.ceil(size / 8) * 8 : size}${this.allocTail}`);
+    return this.add(`{"op":"alloc","size":${heapSize(size, this.scan)}${this.allocTail}`);
   }
 
   free(address: string): number {
@@ -98,8 +104,3 @@ export class JsonCodec implements BatchCodec<string> {
 }
 
 export type Format = 'json' | 'binary';
-
-export function createCodec(format: Format, options: CodecOptions): BatchCodec {
-  if (format === 'json') return new JsonCodec(options);
-  throw new TraceError('--format binary: this build has no binary batches');
-}

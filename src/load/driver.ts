@@ -71,6 +71,8 @@ class Lane {
   private sizeOf = new Float64Array(64);
   /** By operation of the batch in flight: the bytes an alloc asked for. */
   private readonly requested: Float64Array;
+  /** By operation of the batch in flight: the alloc that a free names by `ref`, -1 when it names an address. */
+  private readonly refOf: Int32Array;
   private running: Promise<void> | undefined;
   private wakeReader: (() => void) | undefined;
   flushing = false;
@@ -84,6 +86,7 @@ class Lane {
     this.slots = new Int32Array(capacity);
     this.sizes = new Float64Array(capacity);
     this.requested = new Float64Array(driver.batch + 2);
+    this.refOf = new Int32Array(driver.batch + 2);
   }
 
   get full(): boolean {
@@ -163,9 +166,10 @@ class Lane {
 
   /** One attempt, and more where the server says that it did nothing yet and when to come back (429). */
   private async post(client: Client, body: Uint8Array | string): Promise<Buffer> {
+    const path = this.driver.batchPath + this.codec.query;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await client.send('POST', this.driver.batchPath, body, this.codec.contentType);
+        return await client.send('POST', path, body, this.codec.contentType);
       } catch (error) {
         if (!(error instanceof HttpError) || error.status !== 429 || attempt === 10) throw error;
         await new Promise((resolve) => setTimeout(resolve, Math.min(Math.max(error.retryAfter, 0.1), 10) * 1000));
@@ -179,14 +183,17 @@ class Lane {
     const mask = this.slots.length - 1;
     const allocSlots: number[] = [];
     codec.begin(this.p);
-    // A realloc takes two operations.
-    while (this.count > 0 && (codec.length + 2 <= driver.batch || codec.length === 0)) {
+    while (this.count > 0) {
       const slot = this.slots[this.head];
       const size = this.sizes[this.head];
-      this.head = (this.head + 1) & mask;
-      this.count--;
       const local = (slot / driver.lanes.length) | 0;
       if (local >= this.refs.length) this.growSlots(local);
+      const occupied = this.addresses[local] !== undefined || this.refs[local] >= 0;
+      // A realloc takes two operations.
+      const room = driver.batch - codec.length - (occupied && size !== FREE ? 2 : 1);
+      if (room < 0 && codec.length > 0) break;
+      this.head = (this.head + 1) & mask;
+      this.count--;
       if (size === FREE) {
         this.release(local, allocSlots);
         continue;
@@ -195,7 +202,7 @@ class Lane {
       allocSlots[index] = local;
       this.requested[index] = size;
       // A realloc: the new object exists before the old one goes, as its bytes are copied.
-      if (this.addresses[local] !== undefined || this.refs[local] >= 0) this.release(local, allocSlots);
+      if (occupied) this.release(local, allocSlots);
       this.sizeOf[local] = size;
       this.refs[local] = index;
     }
@@ -209,11 +216,17 @@ class Lane {
     this.refs[local] = -1;
     this.addresses[local] = undefined;
     if (ref >= 0) {
-      if (this.sizeOf[local] > 0) allocSlots[codec.freeRef(ref)] = -1;
+      if (this.sizeOf[local] > 0) {
+        const index = codec.freeRef(ref);
+        allocSlots[index] = -1;
+        this.refOf[index] = ref;
+      }
     } else if (address === LOST) {
       driver.totals.skippedFrees++;
     } else if (address !== undefined && address !== ZERO) {
-      allocSlots[codec.free(address)] = -1;
+      const index = codec.free(address);
+      allocSlots[index] = -1;
+      this.refOf[index] = -1;
     }
   }
 
@@ -235,6 +248,11 @@ class Lane {
     for (let op = 0; op < operations; op++) {
       const local = allocSlots[op];
       const code = answer?.error(op);
+      if (code !== undefined && local < 0 && this.refOf[op] >= 0 && answer!.error(this.refOf[op]) !== undefined) {
+        // There was nothing to free: its alloc is the error, and was counted.
+        driver.totals.skippedFrees++;
+        continue;
+      }
       if (code !== undefined) driver.count(code);
       const done = answer !== undefined && code === undefined;
       if (done) {

@@ -7,13 +7,14 @@
  * before that. A heap that the run made itself is deleted afterwards, whatever happened.
  */
 import { randomBytes } from 'node:crypto';
-import { Client, HttpError } from './client.js';
-import { createCodec, type Format, type Reuse } from './codec.js';
+import { BinaryCodec } from './binary-codec.js';
+import { Client } from './client.js';
+import { type BatchCodec, type CodecOptions, type Format, JsonCodec, type Reuse } from './codec.js';
 import { Driver } from './driver.js';
 import { MtraceReader } from './mtrace.js';
 import type { ProgressState } from './progress.js';
 import { busiest, fragmentation, type LoadReport, latency, type MemStats, moment } from './report.js';
-import { openTrace, type TraceSource } from './source.js';
+import { openTrace, TraceError, type TraceSource } from './source.js';
 
 export interface RunOptions {
   trace: string;
@@ -83,7 +84,7 @@ export async function run(options: RunOptions): Promise<LoadReport> {
     } catch (error) {
       driver.abort(error as Error);
       await driver.drain().catch(() => {});
-      if (driver.totals.batches === 0 && !(driver.failure instanceof HttpError)) throw error;
+      if (error instanceof TraceError) throw error;
       stopped = (error as Error).message;
     } finally {
       seconds = (performance.now() - begun) / 1000;
@@ -129,6 +130,10 @@ export async function run(options: RunOptions): Promise<LoadReport> {
     for (const client of clients) client.close();
     control.close();
   }
+}
+
+function createCodec(format: Format, options: CodecOptions): BatchCodec {
+  return format === 'json' ? new JsonCodec(options) : new BinaryCodec(options);
 }
 
 interface Settings {

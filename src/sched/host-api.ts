@@ -7,6 +7,7 @@
 
 import type { Heap } from '../heap/heap.js';
 import type { TypeTable } from '../heap/types.js';
+import type { LockStats } from '../memory/lock.js';
 
 /** Thrown by `submit` and handed to `done`. `code` is an error code of the server's registry. */
 export class SchedError extends Error {
@@ -68,6 +69,8 @@ export interface HostStats {
   /** Times the world was stopped, and for how many seconds in all. */
   stops: number;
   stoppedSeconds: number;
+  /** The history of the lock under which the world is stopped. */
+  worldLock: LockStats;
   /** Per P: `running`, `idle`, `stopped`, `dead`, and its M's number. */
   ps: { status: string; m: number }[];
 }

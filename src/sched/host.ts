@@ -18,6 +18,7 @@ import { readMemStats } from '../heap/memstats.js';
 import { isDropped, S_BASE, S_STATE, S_WORDS, SpanState } from '../heap/mspan.js';
 import { PAGE_SHIFT } from '../heap/sizeclass.js';
 import { TypeTable } from '../heap/types.js';
+import { lockStats } from '../memory/lock.js';
 import { releaseWhole } from '../memory/os.js';
 import type { EffectiveSettings, HeapSummary, HostedHeap, LiveSettings } from '../server/hosted.js';
 import { Exchange } from './exchange.js';
@@ -63,8 +64,13 @@ import {
 import { Sites } from './sites.js';
 import { worldStops } from './world.js';
 
-/** Short Gs that one turn gives to one P before it looks for another. */
-const TURN_SHARE = 32;
+/**
+ * Short Gs that one turn gives to one P before it looks for another. Waking an M costs the main thread as much as a hundred short Gs
+ * cost an M, so that spreading a turn's work sooner would slow the server down.
+ */
+const TURN_SHARE = 128;
+/** A batch of more records than this is not short. */
+const SHORT_BATCH = 32;
 /** An M that does not come up in this time is an error. */
 const START_MS = 20_000;
 
@@ -176,7 +182,7 @@ export class HeapHost implements HeapScheduler, HostedHeap {
     const at = this.k.frame(g);
     m[at + F_OP] = op;
     for (let i = 0; i < 8; i++) m[at + F_ARGS + i] = a[i] ?? 0;
-    this.enqueue(g, p, op !== Op.batch || a[1] <= TURN_SHARE);
+    this.enqueue(g, p, (op < Op.sweep && op !== Op.batch) || (op === Op.batch && a[1] <= SHORT_BATCH) || op > Op.flush);
   }
 
   submitAlloc(size: number, flags: number, type: number, site: number, p: number, done: Done): void {
@@ -214,6 +220,7 @@ export class HeapHost implements HeapScheduler, HostedHeap {
       restarts: this.restarts,
       stops: stops.stops,
       stoppedSeconds: stops.seconds,
+      worldLock: lockStats(k.m, k.worldLock),
       ps: each((sp, p) => ({ status: P_STATUS_NAMES[k.m[sp + SP_STATUS]], m: this.workers[p]?.threadId ?? -1 })),
     };
   }
@@ -288,7 +295,8 @@ export class HeapHost implements HeapScheduler, HostedHeap {
   private wake(p: number): void {
     const at = this.k.sp(p) + SP_WAKE;
     Atomics.add(this.k.m, at, 1);
-    Atomics.notify(this.k.m, at);
+    // A running M looks at its queues again before it sleeps, and its sleep ends at once if the word has changed.
+    if (Atomics.load(this.k.m, this.k.sp(p) + SP_STATUS) === PStatus.idle) Atomics.notify(this.k.m, at);
   }
 
   private pick(short: boolean): number {

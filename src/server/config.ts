@@ -243,22 +243,6 @@ export const VARIABLES = {
     max: 10_000_000,
     help: 'How many operations one batch may have.',
   }),
-  maxStreams: integer({
-    env: 'GOHEAP_MAX_STREAMS',
-    group: 'Limits',
-    default: 64,
-    min: 1,
-    max: 10_000,
-    help: 'How many event streams may be open at once.',
-  }),
-  maxInflight: integer({
-    env: 'MAX_INFLIGHT',
-    group: 'Limits',
-    default: 16_384,
-    min: 1,
-    max: 1_000_000,
-    help: 'How many operations may wait for one heap; more are answered 503 overloaded.',
-  }),
   maxConnections: orOff(
     integer({
       env: 'MAX_CONNECTIONS',

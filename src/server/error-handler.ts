@@ -13,6 +13,7 @@ import type { Socket } from 'node:net';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ERRORS, type ErrorCode, isErrorCode } from './errors.js';
 import { PROBLEM_JSON, Problem } from './problem.js';
+import { schedProblem } from './sched-errors.js';
 
 /** Bodies that some route of this server reads. Which of them a route takes depends on where it is registered. */
 const BODY_TYPES = ['application/json', 'application/x-ndjson', 'application/octet-stream'];
@@ -53,21 +54,16 @@ const MAPPINGS: Record<string, Mapping> = {
   FST_BEARER_AUTH_INVALID_AUTHORIZATION_HEADER: unauthorized('The bearer token is not the right one.'),
 };
 
-/** An error of the scheduler: it knows our codes, but not HTTP. `happened` says whether the work was done. */
-interface SchedulerError extends Error {
-  happened?: string;
-  completed?: number;
-}
-
-function fromBelow(code: ErrorCode, { message, happened, completed }: SchedulerError): Problem {
-  const members = { ...(happened && { happened }), ...(completed && { completed }) };
-  return new Problem(code, message, members, ERRORS[code].status === 503 ? { 'retry-after': '1' } : {});
+/** A closing heap says `shutting-down`; while the server itself goes on, that means that the heap was deleted. */
+function heapOrServer(problem: Problem, request: FastifyRequest): Problem {
+  if (problem.code !== 'shutting-down' || request.server.lifecycle.draining) return problem;
+  return new Problem('heap-deleted', 'The heap was deleted before the operation could begin.');
 }
 
 export function toProblem(error: unknown, request: FastifyRequest): Problem {
-  if (error instanceof Problem) return error;
+  const ours = schedProblem(error);
+  if (ours instanceof Problem) return heapOrServer(ours, request);
   const code = (error as FastifyError | null)?.code;
-  if (typeof code === 'string' && isErrorCode(code)) return fromBelow(code, error as SchedulerError);
   const mapping = typeof code === 'string' && Object.hasOwn(MAPPINGS, code) ? MAPPINGS[code] : undefined;
   if (mapping !== undefined) return mapping(error as FastifyError, request);
   // A client error of a plugin that is not in the map: the status is right, so the answer is at least no 500.

@@ -287,7 +287,7 @@ export const ERRORS = {
   overloaded: {
     status: 503,
     title: 'The heap has too much to do',
-    meaning: 'As many operations as MAX_INFLIGHT allows are already waiting for the heap. This one was not begun.',
+    meaning: 'As many operations as a heap can hold at once are already waiting for it. This one was not begun.',
     remedy: 'Retry after the time that Retry-After says; send batches instead of single operations.',
   },
   'shutting-down': {

@@ -54,7 +54,8 @@ export interface HostedHeap {
   summary(): HeapSummary;
   /**
    * Ends the heap. Operations that have begun are finished and answered; those that still wait, and those that come
-   * later, fail with `heap-deleted`. Resolves when the threads have ended and the memory is released. Idempotent.
+   * later, fail with `shutting-down` (which the error handler words as `heap-deleted` while the server itself goes on).
+   * Resolves when the threads have ended and the memory is released. Idempotent.
    */
   close(): Promise<void>;
 }

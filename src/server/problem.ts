@@ -46,6 +46,8 @@ export class Problem extends Error {
   readonly members: ProblemMembers;
   /** Response headers that belong to the error, such as Retry-After. */
   readonly headers: Record<string, string>;
+  /** Fastify's name for the status; it assigns to it too, but `status` is what is sent. */
+  statusCode: number;
 
   constructor(code: ErrorCode, detail: string, members: ProblemMembers = {}, headers: Record<string, string> = {}) {
     const depth = Error.stackTraceLimit;
@@ -56,15 +58,11 @@ export class Problem extends Error {
     this.code = code;
     this.members = members;
     this.headers = headers;
+    this.statusCode = ERRORS[code].status;
   }
 
   get status(): number {
     return ERRORS[this.code].status;
-  }
-
-  /** Fastify reads this name. */
-  get statusCode(): number {
-    return this.status;
   }
 
   document(instance?: string, requestId?: string): ProblemDocument {

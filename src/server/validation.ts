@@ -145,18 +145,19 @@ export function describeSchema(schema: AnySchemaObject): string {
   if (Array.isArray(schema.enum)) return `one of ${schema.enum.map((v) => JSON.stringify(v)).join(', ')}`;
   switch (schema.type) {
     case 'integer':
-    case 'number':
-      return `${schema.type === 'integer' ? 'a whole number' : 'a number'}${range(schema.minimum, schema.maximum)}`;
+    case 'number': {
+      const noun = schema.type === 'integer' ? 'a whole number' : 'a number';
+      const { minimum: min, maximum: max } = schema;
+      return min !== undefined && max !== undefined ? `${noun} from ${min} to ${max}` : noun + span(min, max);
+    }
     case 'string': {
-      const length = range(schema.minLength, schema.maxLength);
       const pattern = typeof schema.pattern === 'string' ? ` that matches ${schema.pattern}` : '';
-      return `a string${length === '' ? '' : ` of${length} characters`}${pattern}`;
+      return `a string${span(schema.minLength, schema.maxLength, ' characters')}${pattern}`;
     }
     case 'array': {
-      const length = range(schema.minItems, schema.maxItems);
       const items = schema.items as AnySchemaObject | undefined;
-      const of = items === undefined ? '' : `: each ${describeSchema(items)}`;
-      return `an array${length === '' ? '' : ` of${length} items`}${of}`;
+      const each = items === undefined ? '' : `, each ${describeSchema(items)}`;
+      return `an array${span(schema.minItems, schema.maxItems, ' items')}${each}`;
     }
     case 'boolean':
       return 'true or false';
@@ -167,8 +168,8 @@ export function describeSchema(schema: AnySchemaObject): string {
   }
 }
 
-function range(min: unknown, max: unknown): string {
-  if (min !== undefined && max !== undefined) return ` from ${min} to ${max}`;
-  if (min !== undefined) return ` at least ${min}`;
-  return max !== undefined ? ` at most ${max}` : '';
+function span(min: unknown, max: unknown, unit = ''): string {
+  if (min !== undefined && max !== undefined) return ` of ${min} to ${max}${unit}`;
+  if (min !== undefined) return ` of at least ${min}${unit}`;
+  return max !== undefined ? ` of at most ${max}${unit}` : '';
 }

@@ -71,7 +71,11 @@ export class FakeServer {
   private async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
-    const body = chunks.length > 0 ? JSON.parse(Buffer.concat(chunks).toString()) : undefined;
+    const bytes = Buffer.concat(chunks);
+    const url = new URL(request.url ?? '', 'http://fake');
+    const binary = request.headers['content-type'] === 'application/vnd.goheap.batch';
+    const p = url.searchParams.get('p');
+    const body = binary ? { p: p === null ? undefined : Number(p), ops: fromRecords(bytes) } : fromJson(bytes);
     const answer = (status: number, value: unknown, headers: Record<string, string> = {}) => {
       response.writeHead(status, { 'content-type': 'application/json', ...headers });
       response.end(JSON.stringify(value));
@@ -80,7 +84,7 @@ export class FakeServer {
     if (this.faults.token && request.headers.authorization !== `Bearer ${this.faults.token}`) {
       return problem(401, 'unauthorized');
     }
-    const [, , , name, rest] = (request.url ?? '').split('/');
+    const [, , , name, rest] = url.pathname.split('/');
     const settings = { gomaxprocs: this.faults.gomaxprocs ?? 2 };
     if (request.method === 'PUT' && !rest) {
       this.heaps.set(name, new FakeHeap());
@@ -137,7 +141,11 @@ export class FakeServer {
       if (result.error) failed++;
       results.push(result);
     }
-    answer(200, { results, done: body.ops.length - failed, failed });
+    if (request.headers['content-type'] === 'application/json') {
+      answer(200, { results, done: body.ops.length - failed, failed });
+    } else {
+      response.writeHead(200, { 'content-type': 'application/vnd.goheap.batch' }).end(toResults(results));
+    }
   }
 
   private apply(heap: FakeHeap, op: Op, results: Record<string, unknown>[]): Record<string, unknown> {
@@ -172,6 +180,40 @@ export class FakeServer {
     if (row) row.Frees++;
     return {};
   }
+}
+
+function fromJson(bytes: Buffer) {
+  return bytes.length > 0 ? JSON.parse(bytes.toString()) : undefined;
+}
+
+/** 16-byte records, as src/sched/ops.ts describes them, spelled out once more. */
+function fromRecords(bytes: Buffer): Op[] {
+  const ops: Op[] = [];
+  for (let at = 0; at < bytes.length; at += 16) {
+    const flags = bytes[at + 1];
+    const value = bytes.readUInt32LE(at + 8) + bytes.readUInt32LE(at + 12) * 2 ** 32;
+    if (bytes[at] === 1) {
+      ops.push({ op: 'alloc', size: value, noscan: (flags & 1) !== 0 });
+    } else {
+      const reuse = flags & 1 ? 'immediate' : 'sweep';
+      ops.push(
+        flags & 2 ? { op: 'free', ref: value, reuse } : { op: 'free', address: `0x${value.toString(16)}`, reuse },
+      );
+    }
+  }
+  return ops;
+}
+
+function toResults(results: Record<string, unknown>[]): Buffer {
+  const bytes = Buffer.alloc(results.length * 8);
+  results.forEach((result, i) => {
+    const address = Number(result.address ?? 0);
+    bytes.writeUInt32LE(address % 2 ** 32, i * 8);
+    bytes.writeUInt16LE(Math.floor(address / 2 ** 32), i * 8 + 4);
+    // The reservation is exhausted.
+    if (result.error) bytes[i * 8 + 6] = 5;
+  });
+  return bytes;
 }
 
 function memstats(heap: FakeHeap): Record<string, unknown> {

@@ -59,6 +59,8 @@ describe('a whole run', () => {
     { args: ['--connections', '1'], connections: 1 },
     { args: ['--connections', '4'], connections: 4 },
     { args: ['--connections', '7', '--batch', '333', '--reuse', 'immediate', '--scan'], connections: 7 },
+    { args: ['--connections', '3', '--format', 'binary'], connections: 3 },
+    { args: ['--connections', '5', '--format', 'binary', '--reuse', 'immediate', '--scan'], connections: 5 },
   ])('jq with $args', async ({ args, connections }) => {
     expect(await load('--trace', join(examples, 'jq.mtrace.gz'), '--json', ...args)).toBe(0);
     const report = JSON.parse(out) as LoadReport;
@@ -179,6 +181,14 @@ describe('failures', () => {
     expect(report.run).toMatchObject({ errors: 15, skippedFrees: 15, allocs: 2985, frees: 2985 });
     expect(report.ok).toBe(false);
     expect(server.deleted).toHaveLength(1);
+  });
+
+  test('the same in the binary format, whose statuses become the same codes', async () => {
+    server.faults = { alloc: (size) => (size === 100 ? 'reservation-exhausted' : undefined) };
+    expect(await load('--trace', plain(3000), '--json', '--format', 'binary', '--batch', '5000')).toBe(1);
+    const report = JSON.parse(out) as LoadReport;
+    expect(report.run.errorsByCode).toEqual({ 'reservation-exhausted': 15 });
+    expect(report.run).toMatchObject({ errors: 15, skippedFrees: 15, allocs: 2985, frees: 2985 });
   });
 
   test('a batch answered 503 is lost, the run goes on', async () => {

@@ -45,7 +45,8 @@ import type { HostStats } from '../../sched/host-api.js';
 /** Spans of a span class: in the mcentral's lists, and in mcaches. */
 function spanCount(h: Heap, spc: number): number {
   let n = 0;
-  for (const where of [partialSwept(h), partialUnswept(h), fullSwept(h), fullUnswept(h)]) n += listLength(h, spc, where);
+  for (const where of [partialSwept(h), partialUnswept(h), fullSwept(h), fullUnswept(h)])
+    n += listLength(h, spc, where);
   for (const p of h.ps) if (h.m[p.at + P_ALLOC + spc] !== h.spans) n++;
   return n;
 }

@@ -6,6 +6,7 @@
  */
 
 import { formatAddress, type Heap } from '../../heap/heap.js';
+import { ZERO_BASE } from '../../heap/malloc.js';
 import {
   isAllocated,
   isDropped,
@@ -129,6 +130,15 @@ export function describeObject(
 function tinyRootedAt(h: Heap, s: number, slot: number, offset: number): boolean {
   const at = tinyMaskAt(h, h.m[s + S_BASE] + slot * 2);
   return ((h.u[at + 1] >>> offset) & 1) === 0;
+}
+
+/** Every object of size 0. It lies in no span. */
+export const ZERO_OBJECT = formatAddress(ZERO_BASE);
+
+export function zeroObject(): ObjectView {
+  const address = ZERO_OBJECT;
+  const none = { size: 0, slotSize: 0, sizeClass: 0, spanClass: 0, noscan: true, span: 0, slot: 0 };
+  return { address, ...none, allocated: true, rooted: true, marked: false, pointers: [], pointersTruncated: false };
 }
 
 /** Words that one answer looks at in search of pointers: large objects may have millions. */

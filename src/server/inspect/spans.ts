@@ -5,8 +5,8 @@
  * bounded number of pages, and may therefore hold fewer spans than asked for, or none, and still have a cursor.
  */
 
-import { fullSwept, partialSwept } from '../../heap/mcentral.js';
 import { formatAddress, H_CUR_BASE, H_SPAN_NEXT, H_SWEEPGEN, type Heap } from '../../heap/heap.js';
+import { fullSwept, partialSwept } from '../../heap/mcentral.js';
 import {
   isAllocated,
   isDropped,
@@ -35,11 +35,20 @@ import {
   Where,
 } from '../../heap/mspan.js';
 import { reusableSlots } from '../../heap/objects.js';
+import { popcount32 } from '../../heap/pallocbits.js';
 import { PAGE_SIZE, SPC_TO_HEADER_WORDS, TINY_SPAN_CLASS } from '../../heap/sizeclass.js';
 import { tinyMaskAt } from '../../heap/tiny.js';
 
 /** Where a span stands, in Go's words. */
-export const LISTS = ['none', 'partial-swept', 'partial-unswept', 'full-swept', 'full-unswept', 'mcache', 'hand'] as const;
+export const LISTS = [
+  'none',
+  'partial-swept',
+  'partial-unswept',
+  'full-swept',
+  'full-unswept',
+  'mcache',
+  'hand',
+] as const;
 export type ListName = (typeof LISTS)[number];
 /** What `?state=` may be. */
 export const STATES = ['partial', 'full', 'mcache'] as const;
@@ -128,6 +137,14 @@ function matches(h: Heap, s: number, filter: SpanFilter): boolean {
   if (filter.class !== undefined && spc >> 1 !== filter.class) return false;
   if (filter.scan !== undefined && ((spc & 1) === 0) !== filter.scan) return false;
   return filter.state === undefined || listOf(h, s).startsWith(filter.state);
+}
+
+/** Spans in use. */
+export function countSpans(h: Heap): number {
+  const end = (h.scalar(H_CUR_BASE) + 31) >> 5;
+  let n = 0;
+  for (let i = 0; i < end; i++) n += popcount32(h.m[h.pageInUse + i]);
+  return n;
 }
 
 /** A span in use by its id, or undefined. */
