@@ -3,9 +3,9 @@
 import { Type } from '@fastify/type-provider-typebox';
 import { beforeAll, describe, expect, it, test } from 'vitest';
 import { describeSchema } from '../../src/server/validation.js';
-import { json, type TestApp, testApp } from '../helper/app.js';
+import { json, type TestShell, testShell } from '../helper/shell.js';
 
-let t: TestApp;
+let t: TestShell;
 
 const Body = Type.Object(
   {
@@ -19,7 +19,7 @@ const Body = Type.Object(
 );
 
 beforeAll(async () => {
-  t = await testApp({}, (app) => {
+  t = await testShell({}, (app) => {
     app.post('/t', { schema: { body: Body } }, (request) => request.body);
     app.get(
       '/q',

@@ -55,8 +55,14 @@ export class Builder {
     if (this.recordOf !== null) this.noteRecord();
     if (typeof op === 'object' && op !== null) {
       const o = op as Record<string, unknown>;
-      if (o.op === 'alloc') return this.alloc(o, base, earlier);
-      if (o.op === 'free') return this.free(o, base, earlier);
+      if (o.op === 'alloc') {
+        this.alloc(o, base, earlier);
+        return;
+      }
+      if (o.op === 'free') {
+        this.free(o, base, earlier);
+        return;
+      }
     }
     const what = typeof op !== 'object' || op === null || Array.isArray(op) ? 'an object' : '"alloc" or "free"';
     const field = what === 'an object' ? '' : 'op';

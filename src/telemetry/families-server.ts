@@ -1,0 +1,255 @@
+/**
+ * The server's own metrics: requests, heaps, and what Node says of the process.
+ *
+ * The last are prom-client's default metrics, made by prom-client itself; they are described here so that the
+ * documentation is complete, and a test compares the two. Three of them are removed: gauges whose names end in `_total`,
+ * which Prometheus reserves for counters; the same numbers stand in the gauges without the suffix.
+ */
+
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { HostStats } from '../sched/host-api.js';
+import { GO_VERSION, VERSION } from '../server/version.js';
+import { type Family, single } from './family.js';
+import { DURATION_BOUNDS, type HttpMetrics } from './http.js';
+
+/** What the server's page is read from. */
+export interface ServerView {
+  readonly heaps: readonly { readonly name: string; stats(): HostStats; summary(): { heapInuse: number } }[];
+  readonly maxHeaps: number;
+  readonly http: HttpMetrics;
+}
+
+function perHeap(
+  f: Omit<Family<ServerView>, 'labels' | 'read'>,
+  read: (heap: ServerView['heaps'][number]) => number,
+): Family<ServerView> {
+  return {
+    ...f,
+    labels: ['heap'],
+    read: ({ heaps }, out) => {
+      for (const heap of heaps) out.value(read(heap), heap.name);
+    },
+  };
+}
+
+export const SERVER_FAMILIES: readonly Family<ServerView>[] = [
+  {
+    name: 'goheap_build_info',
+    type: 'gauge',
+    help: 'Which goheap this is, whose memory manager it implements, and on which Node it runs.',
+    labels: ['version', 'goversion', 'nodeversion'],
+    unit: '1',
+    from: 'package.json, GO_VERSION, process.version',
+    advice: 'Join on it to see what changed when.',
+    read: (_, out) => out.value(1, VERSION, GO_VERSION, process.version),
+  },
+  {
+    name: 'goheap_http_request_duration_seconds',
+    type: 'histogram',
+    help: 'Time from a request to the end of its answer, by method, route and status.',
+    labels: ['method', 'route', 'status'],
+    unit: 'seconds',
+    from: 'an onResponse hook of each route',
+    advice:
+      '_count is the number of requests. Event streams count when they end. Paths that are no route do not count.',
+    read: ({ http }, out) => {
+      http.each((method, route, status, d) => {
+        out.histogram(DURATION_BOUNDS, d.counts, d.sum, method, route, status);
+      });
+    },
+  },
+  single(
+    {
+      name: 'goheap_heaps',
+      type: 'gauge',
+      help: 'Heaps that are live.',
+      unit: 'heaps',
+      from: 'the registry',
+      advice: 'Each has threads and a reservation.',
+    },
+    ({ heaps }) => heaps.length,
+  ),
+  single(
+    {
+      name: 'goheap_heaps_limit',
+      type: 'gauge',
+      help: 'Heaps that there may be.',
+      unit: 'heaps',
+      from: 'the configuration',
+      advice: 'At the limit a PUT of a new heap is refused.',
+    },
+    ({ maxHeaps }) => maxHeaps,
+  ),
+  perHeap(
+    {
+      name: 'goheap_heap_inuse_bytes',
+      type: 'gauge',
+      help: 'HeapInuse of each heap.',
+      unit: 'bytes',
+      from: 'MemStats.HeapInuse',
+      advice: "The sum over heaps explains the process's resident memory, with what is free and not released.",
+    },
+    (heap) => heap.summary().heapInuse,
+  ),
+  perHeap(
+    {
+      name: 'goheap_heap_gs_in_flight',
+      type: 'gauge',
+      help: 'Operations of each heap that are submitted and not answered.',
+      unit: 'Gs',
+      from: 'HostStats.inFlight',
+      advice: 'At 4,096 a heap answers overloaded.',
+    },
+    (heap) => heap.stats().inFlight,
+  ),
+  perHeap(
+    {
+      name: 'goheap_heap_m_restarts_total',
+      type: 'counter',
+      help: 'Ms of each heap that died and were replaced.',
+      unit: 'Ms',
+      from: 'HostStats.restarts',
+      advice: 'Alert on any increase.',
+    },
+    (heap) => heap.stats().restarts,
+  ),
+];
+
+/** A metric that prom-client makes. */
+export type Described = Omit<Family<never>, 'read' | 'from'>;
+
+const lag = (which: string, help: string): Described => ({
+  name: `nodejs_eventloop_lag_${which}seconds`,
+  type: 'gauge',
+  help,
+  labels: [],
+  unit: 'seconds',
+  advice: 'The main thread answers all requests: what delays it delays everybody. Ms do not run on it.',
+});
+
+const bytes = (name: string, help: string, advice: string, labels: readonly string[] = []): Described => ({
+  name,
+  type: 'gauge',
+  help,
+  labels,
+  unit: 'bytes',
+  advice,
+});
+
+const cpu = (name: string, help: string): Described => ({
+  name,
+  type: 'counter',
+  help,
+  labels: [],
+  unit: 'seconds',
+  advice: 'rate() is CPUs in use, Ms included.',
+});
+
+const V8 = "Node's own heap, not the heaps that this server manages.";
+
+export const PROCESS_METRICS: readonly Described[] = [
+  cpu('process_cpu_user_seconds_total', 'Total user CPU time spent in seconds.'),
+  cpu('process_cpu_system_seconds_total', 'Total system CPU time spent in seconds.'),
+  cpu('process_cpu_seconds_total', 'Total user and system CPU time spent in seconds.'),
+  {
+    name: 'process_start_time_seconds',
+    type: 'gauge',
+    help: 'Start time of the process since unix epoch in seconds.',
+    labels: [],
+    unit: 'seconds since 1970',
+    advice: 'A change is a restart.',
+  },
+  bytes('process_resident_memory_bytes', 'Resident memory size in bytes.', 'What all heaps and Node really hold.'),
+  bytes('process_virtual_memory_bytes', 'Virtual memory size in bytes.', 'Reservations count here and cost nothing.'),
+  bytes('process_heap_bytes', 'Process heap size in bytes.', 'VmData of the process: private writable mappings.'),
+  {
+    name: 'process_open_fds',
+    type: 'gauge',
+    help: 'Number of open file descriptors.',
+    labels: [],
+    unit: 'descriptors',
+    advice: 'About one a connection.',
+  },
+  {
+    name: 'process_max_fds',
+    type: 'gauge',
+    help: 'Maximum number of open file descriptors.',
+    labels: [],
+    unit: 'descriptors',
+    advice: 'The limit of the above.',
+  },
+  lag('', 'Lag of event loop in seconds.'),
+  lag('min_', 'The minimum recorded event loop delay.'),
+  lag('max_', 'The maximum recorded event loop delay.'),
+  lag('mean_', 'The mean of the recorded event loop delays.'),
+  lag('stddev_', 'The standard deviation of the recorded event loop delays.'),
+  lag('p50_', 'The 50th percentile of the recorded event loop delays.'),
+  lag('p90_', 'The 90th percentile of the recorded event loop delays.'),
+  lag('p99_', 'The 99th percentile of the recorded event loop delays.'),
+  {
+    name: 'nodejs_active_resources',
+    type: 'gauge',
+    help: 'Number of active resources that are currently keeping the event loop alive, grouped by async resource type.',
+    labels: ['type'],
+    unit: 'resources',
+    advice: 'Sockets, timers, worker ports.',
+  },
+  {
+    name: 'nodejs_active_handles',
+    type: 'gauge',
+    help: 'Number of active libuv handles grouped by handle type. Every handle type is C++ class name.',
+    labels: ['type'],
+    unit: 'handles',
+    advice: 'As above, as libuv counts them.',
+  },
+  {
+    name: 'nodejs_active_requests',
+    type: 'gauge',
+    help: 'Number of active libuv requests grouped by request type. Every request type is C++ class name.',
+    labels: ['type'],
+    unit: 'requests',
+    advice: 'File and name look-ups in flight: normally none.',
+  },
+  bytes('nodejs_heap_size_total_bytes', 'Process heap size from Node.js in bytes.', V8),
+  bytes('nodejs_heap_size_used_bytes', 'Process heap size used from Node.js in bytes.', V8),
+  bytes(
+    'nodejs_external_memory_bytes',
+    'Node.js external memory size in bytes.',
+    'Buffers outside of V8, reservations included.',
+  ),
+  bytes('nodejs_heap_space_size_total_bytes', 'Process heap space size total from Node.js in bytes.', V8, ['space']),
+  bytes('nodejs_heap_space_size_used_bytes', 'Process heap space size used from Node.js in bytes.', V8, ['space']),
+  bytes('nodejs_heap_space_size_available_bytes', 'Process heap space size available from Node.js in bytes.', V8, [
+    'space',
+  ]),
+  {
+    name: 'nodejs_version_info',
+    type: 'gauge',
+    help: 'Node.js version info.',
+    labels: ['version', 'major', 'minor', 'patch'],
+    unit: '1',
+    advice: 'Always 1.',
+  },
+  {
+    name: 'nodejs_gc_duration_seconds',
+    type: 'histogram',
+    help: 'Garbage collection duration by kind, one of major, minor, incremental or weakcb.',
+    labels: ['kind'],
+    unit: 'seconds',
+    advice: "V8's collector on the main thread. It delays answers; it has nothing to do with the heaps' cycles.",
+  },
+];
+
+const NOT_COUNTERS = ['nodejs_active_resources_total', 'nodejs_active_handles_total', 'nodejs_active_requests_total'];
+
+let registry: Registry | undefined;
+
+/** prom-client's registry of the process metrics: one a process, for its observers cannot be stopped. */
+export function processRegistry(): Registry {
+  if (registry === undefined) {
+    registry = new Registry();
+    collectDefaultMetrics({ register: registry });
+    for (const name of NOT_COUNTERS) registry.removeSingleMetric(name);
+  }
+  return registry;
+}
