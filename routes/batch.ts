@@ -24,6 +24,8 @@ const batch: FastifyPluginCallback = (app, _options, done) => {
   const heaps = heapsOf(app);
   const { config } = app;
   app.addContentTypeParser([...BINARY, 'application/x-ndjson'], (_request, payload, parsed) => parsed(null, payload));
+  // Bytes, not a value: most batches are never parsed as JSON (scan.ts).
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, bytes, parsed) => parsed(null, bytes));
   const limits: BatchLimits = { maxBatch: config.maxBatch, maxObject: config.maxObject };
 
   app.post<{ Params: HeapParams; Querystring: { p?: string }; Body: unknown }>(
@@ -67,7 +69,7 @@ const batch: FastifyPluginCallback = (app, _options, done) => {
       const p = processor(request.query);
       if (type === 'application/json') {
         if (p >= 0) throw notHere();
-        return reply.type(JSON_TYPE).send(await jsonBatch(host, request.body, limits));
+        return reply.type(JSON_TYPE).send(await jsonBatch(host, request.body as Buffer, limits));
       }
       if (p >= host.procs) throw badP(host.procs);
       const stream = request.body as Readable;

@@ -25,7 +25,7 @@ const heaps: FastifyPluginCallbackTypebox = (app, _options, done) => {
   const registry = app.heaps;
 
   app.get(
-    '/',
+    '',
     {
       schema: {
         operationId: 'listHeaps',

@@ -15,6 +15,7 @@ import health from './health.js';
 import heaps from './heaps.js';
 import mcentrals from './mcentrals.js';
 import memstats from './memstats.js';
+import { heapMetrics, serverMetrics } from './metrics.js';
 import objects from './objects.js';
 import openapi from './openapi.js';
 import problems from './problems.js';
@@ -25,7 +26,21 @@ import spans from './spans.js';
 import sweep from './sweep.js';
 
 /** Resources of one heap, with `HeapParams` (or more) as their path parameters. */
-const OF_A_HEAP = [alloc, free, batch, objects, sweep, check, memstats, sizeClasses, mcentrals, ps, spans, arenas];
+const OF_A_HEAP = [
+  alloc,
+  free,
+  batch,
+  objects,
+  sweep,
+  check,
+  memstats,
+  sizeClasses,
+  mcentrals,
+  ps,
+  spans,
+  arenas,
+  heapMetrics,
+];
 
 /** Outside everything: probes must be answered whatever else is configured. */
 export async function registerHealth(app: FastifyInstance): Promise<void> {
@@ -42,5 +57,6 @@ export async function registerPages(app: FastifyInstance): Promise<void> {
 export async function registerApi(app: FastifyInstance): Promise<void> {
   await app.register(heaps, { prefix: '/v1/heaps' });
   await app.register(sd, { prefix: '/v1/sd' });
+  await app.register(serverMetrics);
   for (const resource of OF_A_HEAP) await app.register(resource, { prefix: '/v1/heaps/:heap' });
 }

@@ -14,6 +14,7 @@ import * as address from '../src/server/address.js';
 import { parseAddress } from '../src/server/address.js';
 import { describeObject, objectBase, ZERO_OBJECT, zeroObject } from '../src/server/inspect/object.js';
 import { MAX_PIECE, ObjectBytes, writeAll } from '../src/server/object-bytes.js';
+import { Problem } from '../src/server/problem.js';
 import { contentRange, range } from '../src/server/ranges.js';
 import { ADDRESSED, call, type Host, heapsOf } from '../src/server/route.js';
 import { statusProblem } from '../src/server/sched-errors.js';
@@ -125,6 +126,10 @@ const objects: FastifyPluginCallbackTypebox = (app, _options, done) => {
     async (request) => {
       const host = heaps.get(request.params.heap);
       const object = new ObjectBytes(host, request.params.address);
+      if (request.body !== undefined && !(request.body instanceof Readable)) {
+        const detail = `The bytes of an object are ${BYTES}.`;
+        throw new Problem('unsupported-media-type', detail, { allowed: [BYTES] }, { accept: BYTES });
+      }
       const part = contentRange(request.headers['content-range']);
       const sent = request.headers['content-length'];
       return writeAll(

@@ -24,7 +24,7 @@ const HOST = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?$/;
 
 const sd: FastifyPluginCallbackTypebox = (app, _options, done) => {
   app.get(
-    '/',
+    '',
     {
       schema: {
         operationId: 'serviceDiscovery',

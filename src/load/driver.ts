@@ -29,6 +29,8 @@ export interface Totals {
   skippedFrees: number;
   /** Bytes asked for by the allocs that succeeded. */
   requestedBytes: number;
+  /** By size asked for: how many allocs succeeded. */
+  allocsBySize: Map<number, number>;
   /** Milliseconds each batch took. */
   latencies: number[];
 }
@@ -43,6 +45,7 @@ export function newTotals(): Totals {
     errorsByCode: new Map(),
     skippedFrees: 0,
     requestedBytes: 0,
+    allocsBySize: new Map(),
     latencies: [],
   };
 }
@@ -259,8 +262,7 @@ class Lane {
         driver.totals.operations++;
         if (local < 0) driver.totals.frees++;
         else {
-          driver.totals.allocs++;
-          driver.totals.requestedBytes += this.requested[op];
+          driver.allocated(this.requested[op]);
         }
       }
       if (local < 0) continue;
@@ -350,6 +352,13 @@ export class Driver {
   /** Ends the run from outside (a signal, the input's failure); `drain` then waits for the batches in flight. */
   abort(error: Error): void {
     this.failure ??= error;
+  }
+
+  allocated(size: number): void {
+    const { totals } = this;
+    totals.allocs++;
+    totals.requestedBytes += size;
+    totals.allocsBySize.set(size, (totals.allocsBySize.get(size) ?? 0) + 1);
   }
 
   count(code: string, by = 1): void {

@@ -1,11 +1,22 @@
 /**
  * What a load run found out, as one document (`--json`) and as a table of the same numbers.
  *
- * Internal fragmentation is what rounding up to size classes costs: bytes of slots handed out (the growth of Go's
- * TotalAlloc) against bytes asked for. It is taken over all objects of the run, so it is exact and needs no sampling.
+ * Internal fragmentation is what rounding up to size classes costs: bytes of slots handed out against bytes asked for,
+ * over all objects of the run, so that it needs no sampling. The bytes of slots are the growth of Go's TotalAlloc. With
+ * immediate reuse that counts a slot once, however often it was handed out (as runtime.freegc does), so they are then
+ * added up by the rule of the size classes, where each tiny object counts as a block of its own.
  * External fragmentation is what lies unused inside spans in use: (HeapInuse - HeapAlloc) / HeapInuse, taken when
  * HeapInuse was highest among the samples and at the end. HeapAlloc counts freed objects until a sweep takes them back.
  */
+import {
+  CLASS_TO_SIZE,
+  MALLOC_HEADER_SIZE,
+  MAX_SMALL_REQUEST,
+  MIN_SIZE_FOR_MALLOC_HEADER,
+  PAGE_SIZE,
+  sizeToClass,
+  TINY_SIZE,
+} from '../heap/sizeclass.js';
 import type { Totals } from './driver.js';
 import type { IngestReport } from './slots.js';
 
@@ -17,7 +28,13 @@ export interface MemStats {
   TotalAlloc: number;
   Mallocs: number;
   Frees: number;
-  BySize: { Size: number; Mallocs: number; Frees: number }[];
+  PeakHeapInuse?: number;
+}
+
+/** An entry of `GET …/size-classes`. */
+export interface SizeClass {
+  size: number;
+  mallocs: number;
 }
 
 export interface Fragmentation {
@@ -36,10 +53,11 @@ export interface HeapMoment {
 
 export interface SizeClassRow {
   size: number;
+  /** Allocations of the run that this class served, and their share of all. */
   allocs: number;
-  frees: number;
-  /** Its share of all allocations of the run. */
   share: number;
+  /** Slots that the heap counts as handed out for them: fewer where tiny objects share a block or slots were reused. */
+  slots: number;
 }
 
 export interface LoadReport {
@@ -89,21 +107,35 @@ export function fragmentation(requestedBytes: number, slotBytes: number): Fragme
   return { requestedBytes, slotBytes, ratio: slotBytes === 0 ? 0 : (slotBytes - requestedBytes) / slotBytes };
 }
 
-/** The size classes that grew most between two readings. */
-export function busiest(before: MemStats, after: MemStats, rows: number): SizeClassRow[] {
-  const known = new Map(before.BySize.map((c) => [c.Size, c]));
-  const all = after.BySize.filter((c) => c.Size > 0).map((c) => ({
-    size: c.Size,
-    allocs: c.Mallocs - (known.get(c.Size)?.Mallocs ?? 0),
-    frees: c.Frees - (known.get(c.Size)?.Frees ?? 0),
-    share: 0,
-  }));
-  const total = after.Mallocs - before.Mallocs;
-  for (const row of all) row.share = total === 0 ? 0 : row.allocs / total;
-  return all
+/** Bytes of the slot, or of the pages, that an object of `size` bytes gets. */
+export function slotBytes(size: number, scan: boolean): number {
+  if (size === 0) return 0;
+  if (!scan && size < TINY_SIZE) return TINY_SIZE;
+  if (size > MAX_SMALL_REQUEST) return Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
+  return CLASS_TO_SIZE[sizeToClass(scan && size > MIN_SIZE_FOR_MALLOC_HEADER ? size + MALLOC_HEADER_SIZE : size)];
+}
+
+/** The size classes that most allocations went to, with what the heap counted between two readings. */
+export function busiest(totals: Totals, scan: boolean, before: SizeClass[], after: SizeClass[]): SizeClassRow[] {
+  const rows = new Map<number, SizeClassRow>();
+  for (const { size, mallocs } of after) rows.set(size, { size, allocs: 0, share: 0, slots: mallocs });
+  for (const { size, mallocs } of before) rows.get(size)!.slots -= mallocs;
+  for (const [size, allocs] of totals.allocsBySize) {
+    const row = rows.get(slotBytes(size, scan));
+    if (row !== undefined && size <= MAX_SMALL_REQUEST) row.allocs += allocs;
+  }
+  for (const row of rows.values()) row.share = totals.allocs === 0 ? 0 : row.allocs / totals.allocs;
+  return [...rows.values()]
     .filter((row) => row.allocs > 0)
     .sort((a, b) => b.allocs - a.allocs)
-    .slice(0, rows);
+    .slice(0, 10);
+}
+
+/** Bytes of slots by the rule of the size classes, every object for itself. */
+export function slotBytesByRule(totals: Totals, scan: boolean): number {
+  let sum = 0;
+  for (const [size, allocs] of totals.allocsBySize) sum += allocs * slotBytes(size, scan);
+  return sum;
 }
 
 export function latency(totals: Totals): LoadReport['run']['batchMilliseconds'] {
@@ -151,10 +183,10 @@ export function renderReport(report: LoadReport): string {
   const width = Math.max(...rows.map(([name]) => name.length));
   const lines = rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`);
   if (report.sizeClasses.length > 0) {
-    lines.push('', 'size class      allocs       frees   share');
+    lines.push('', 'size class      allocs   share       slots');
     for (const c of report.sizeClasses) {
       lines.push(
-        `${count(c.size).padStart(10)}  ${count(c.allocs).padStart(10)}  ${count(c.frees).padStart(10)}  ${percent(c.share).padStart(6)}`,
+        `${count(c.size).padStart(10)}  ${count(c.allocs).padStart(10)}  ${percent(c.share).padStart(6)}  ${count(c.slots).padStart(10)}`,
       );
     }
   }

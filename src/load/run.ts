@@ -13,7 +13,16 @@ import { type BatchCodec, type CodecOptions, type Format, JsonCodec, type Reuse 
 import { Driver } from './driver.js';
 import { MtraceReader } from './mtrace.js';
 import type { ProgressState } from './progress.js';
-import { busiest, fragmentation, type LoadReport, latency, type MemStats, moment } from './report.js';
+import {
+  busiest,
+  fragmentation,
+  type LoadReport,
+  latency,
+  type MemStats,
+  moment,
+  type SizeClass,
+  slotBytesByRule,
+} from './report.js';
 import { openTrace, TraceError, type TraceSource } from './source.js';
 
 export interface RunOptions {
@@ -45,11 +54,13 @@ export async function run(options: RunOptions): Promise<LoadReport> {
   const path = `/v1/heaps/${encodeURIComponent(heap)}`;
   let made = false;
   try {
-    const settings = options.heap
-      ? await control.json<Settings>('GET', path)
-      : await control.json<Settings>('PUT', path, {});
+    const { settings } = await control.json<HeapView>(
+      options.heap ? 'GET' : 'PUT',
+      path,
+      options.heap ? undefined : {},
+    );
     made = options.heap === undefined;
-    const gomaxprocs = settings.gomaxprocs ?? settings.settings?.gomaxprocs ?? 1;
+    const { gomaxprocs } = settings;
     for (let i = 0; i < options.connections; i++) clients.push(new Client(options));
     const driver = new Driver({
       clients,
@@ -60,11 +71,14 @@ export async function run(options: RunOptions): Promise<LoadReport> {
     });
     options.signal?.addEventListener('abort', () => driver.abort(new Error('interrupted')), { once: true });
 
-    const before = await control.json<MemStats>('GET', `${path}/memstats`);
+    const before = await readings(control, path);
     const samples = new Sampler(control, `${path}/memstats`, options.sampleEvery ?? 200);
     let loop = 0;
     options.onStart?.(() => ({
-      fraction: source.totalBytes > 0 ? (loop + source.bytesRead() / source.totalBytes) / options.loops : undefined,
+      fraction:
+        source.totalBytes > 0
+          ? Math.min(1, (loop + source.bytesRead() / source.totalBytes) / options.loops)
+          : undefined,
       operations: driver.totals.operations,
       errors: driver.totals.errors,
     }));
@@ -132,13 +146,23 @@ export async function run(options: RunOptions): Promise<LoadReport> {
   }
 }
 
+interface Readings {
+  memstats: MemStats;
+  sizeClasses: SizeClass[];
+}
+
+async function readings(control: Client, path: string): Promise<Readings> {
+  const memstats = await control.json<MemStats>('GET', `${path}/memstats`);
+  const { sizeClasses } = await control.json<{ sizeClasses: SizeClass[] }>('GET', `${path}/size-classes`);
+  return { memstats, sizeClasses };
+}
+
 function createCodec(format: Format, options: CodecOptions): BatchCodec {
   return format === 'json' ? new JsonCodec(options) : new BinaryCodec(options);
 }
 
-interface Settings {
-  gomaxprocs?: number;
-  settings?: { gomaxprocs?: number };
+interface HeapView {
+  settings: { gomaxprocs: number };
 }
 
 /** Sends one pass of the trace and answers with what its reader says of it. */
@@ -155,21 +179,27 @@ async function measure(
   driver: Driver,
   control: Client,
   path: string,
-  before: MemStats,
+  before: Readings,
   samples: Sampler,
   options: RunOptions,
 ): Promise<void> {
-  const end = await control.json<MemStats>('GET', `${path}/memstats`);
-  samples.add(end);
-  const peak = samples.peak ?? end;
+  const end = await readings(control, path);
+  samples.add(end.memstats);
+  const peak = samples.peak ?? end.memstats;
+  const { totals } = driver;
+  const slots =
+    options.reuse === 'sweep'
+      ? end.memstats.TotalAlloc - before.memstats.TotalAlloc
+      : slotBytesByRule(totals, options.scan);
   report.memory = {
     peakLiveBytes: report.trace.peakLiveBytes,
-    heapInusePeak: peak.HeapInuse,
-    internalFragmentation: fragmentation(driver.totals.requestedBytes, end.TotalAlloc - before.TotalAlloc),
+    // A heap of the run's own knows its peak; of another one it may be from before.
+    heapInusePeak: Math.max(peak.HeapInuse, options.heap === undefined ? (end.memstats.PeakHeapInuse ?? 0) : 0),
+    internalFragmentation: fragmentation(totals.requestedBytes, slots),
     atPeak: moment(peak),
-    atEnd: moment(end),
+    atEnd: moment(end.memstats),
   };
-  report.sizeClasses = busiest(before, end, 10);
+  report.sizeClasses = busiest(totals, options.scan, before.sizeClasses, end.sizeClasses);
   if (!options.keep && driver.failure === undefined) {
     await driver.freeAll();
     report.run.errors = driver.totals.errors;

@@ -11,7 +11,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { ERRORS, type ErrorCode, isErrorCode } from './errors.js';
+import type { ErrorCode } from './errors.js';
 import { PROBLEM_JSON, Problem } from './problem.js';
 import { schedProblem } from './sched-errors.js';
 
@@ -49,7 +49,6 @@ const MAPPINGS: Record<string, Mapping> = {
   },
   FST_ERR_BAD_URL: say('bad-request', 'The percent-encoding of the path is not valid.'),
   FST_ERR_MAX_PARAM_LENGTH: say('uri-too-long', 'A part of the path is too long.'),
-  FST_ERR_HANDLER_TIMEOUT: say('overloaded', 'The request took too long.'),
   FST_BEARER_AUTH_MISSING_AUTHORIZATION_HEADER: unauthorized('The request has no Authorization header.'),
   FST_BEARER_AUTH_INVALID_AUTHORIZATION_HEADER: unauthorized('The bearer token is not the right one.'),
 };

@@ -51,15 +51,7 @@ export async function main(argv: string[]): Promise<number> {
     app = await buildApp(config, { heaps, lifecycle, logger });
     if (config.maxConnections !== 'off') app.server.maxConnections = config.maxConnections;
     const url = await app.listen({ host: config.host, port: config.port });
-    lifecycle.serve();
-    logger.info(`listening on ${url}`);
-  } catch (error) {
-    process.stderr.write(`goheap: cannot start: ${(error as Error).message}\n`);
-    await heaps.close();
-    return 1;
-  }
-
-  return new Promise(() => {
+    // Before the log line: whoever waits for it may send a signal at once.
     closeWithGrace({ delay: config.shutdownGrace + CLOSE_HEAPS_MS, logger }, async ({ signal, err }) => {
       if (err) logger.fatal({ err }, 'unexpected error, shutting down');
       else logger.info({ signal }, 'shutting down');
@@ -67,7 +59,15 @@ export async function main(argv: string[]): Promise<number> {
       await heaps.close();
       logger.info('bye');
     });
-  });
+    lifecycle.serve();
+    logger.info(`listening on ${url}`);
+  } catch (error) {
+    process.stderr.write(`goheap: cannot start: ${(error as Error).message}\n`);
+    await heaps.close();
+    return 1;
+  }
+  // The signal handler ends the process.
+  return new Promise(() => undefined);
 }
 
 /** Closes the port and waits for the running requests; after `grace` milliseconds cuts them off. */

@@ -6,18 +6,18 @@
  */
 
 import type { FastifyInstance } from 'fastify';
-import type { HeapScheduler, Piece } from '../sched/host-api.js';
+import type { Piece } from '../sched/host-api.js';
 import type { ErrorCode } from './errors.js';
-import type { HostedHeap } from './hosted.js';
+import type { ServedHeap } from './hosted.js';
 import type { HeapRegistry } from './registry.js';
 import { schedProblem } from './sched-errors.js';
 
 /** A heap as the routes see it. */
-export type Host = HostedHeap & HeapScheduler;
+export type Host = ServedHeap;
 
-/** The heaps of this server. Their factory makes `HeapHost`s, which are both. */
+/** The heaps of this server. */
 export function heapsOf(app: FastifyInstance): HeapRegistry<Host> {
-  return app.heaps as unknown as HeapRegistry<Host>;
+  return app.heaps;
 }
 
 /** The problems of everything that runs on a P. */

@@ -1,8 +1,8 @@
 /**
  * go_sched_*, go_sync_* and the names without a group, as client_golang shows them for a Go program.
  *
- * Names, types and helps are client_golang's, letter for letter. A goroutine is a G, a thread is an M. A metric that has no
- * meaning here is left out, with its reason (`left-out.ts`).
+ * Names, types and helps are client_golang's, letter for letter. A goroutine is a G, a thread is an M. A metric that
+ * has no meaning here is left out, with its reason (`left-out.ts`).
  */
 
 import { PAUSES } from '../heap/heap.js';

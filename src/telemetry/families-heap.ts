@@ -340,7 +340,7 @@ export const WORLD_FAMILIES: readonly Family<HeapView>[] = [
     ({ host }) => host.stoppedSeconds,
   ),
   total(
-    'goheap_m_restarts_total',
+    'goheap_thread_restarts_total',
     'Ms that died and were replaced.',
     'Ms',
     'HostStats.restarts',
@@ -352,7 +352,7 @@ export const WORLD_FAMILIES: readonly Family<HeapView>[] = [
     'Times the heap was repaired after an M died.',
     'times',
     'H_RECOVERIES',
-    'Follows goheap_m_restarts_total.',
+    'Follows goheap_thread_restarts_total.',
     ({ heap }) => heap.scalar(H_RECOVERIES),
   ),
   perP(

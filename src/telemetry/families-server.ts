@@ -2,8 +2,8 @@
  * The server's own metrics: requests, heaps, and what Node says of the process.
  *
  * The last are prom-client's default metrics, made by prom-client itself; they are described here so that the
- * documentation is complete, and a test compares the two. Three of them are removed: gauges whose names end in `_total`,
- * which Prometheus reserves for counters; the same numbers stand in the gauges without the suffix.
+ * documentation is complete, and a test compares the two. Three of them are removed: gauges whose names end in
+ * `_total`, which Prometheus reserves for counters; the same numbers stand in the gauges without the suffix.
  */
 
 import { collectDefaultMetrics, Registry } from 'prom-client';
@@ -104,7 +104,7 @@ export const SERVER_FAMILIES: readonly Family<ServerView>[] = [
   ),
   perHeap(
     {
-      name: 'goheap_heap_m_restarts_total',
+      name: 'goheap_heap_thread_restarts_total',
       type: 'counter',
       help: 'Ms of each heap that died and were replaced.',
       unit: 'Ms',

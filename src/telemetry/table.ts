@@ -1,12 +1,12 @@
 /**
  * The table of metrics: every family of every page, once.
  *
- *     /v1/heaps/{heap}/metrics         what client_golang shows of a Go program (`families-go`, `-memstats`, `-gc`, `-memory`)
+ *     /v1/heaps/{heap}/metrics         what client_golang shows (`families-go`, `-memstats`, `-gc`, `-memory`)
  *     /v1/heaps/{heap}/metrics/spans   what only this server can show (`families-heap`, `-locks`)
  *     /metrics                         the server itself (`families-server`), and the process, by prom-client
  *
- * The text that Prometheus reads, the JSON form, `docs/stats.md` and the tests all come from here. To add a metric is to add
- * one record to one of those files; the documentation's test then says what to run.
+ * The text that Prometheus reads, the JSON form, `docs/stats.md` and the tests all come from here. To add a metric is
+ * to add one record to one of those files; the documentation's test then says what to run.
  */
 
 import { GC_FAMILIES } from './families-gc.js';

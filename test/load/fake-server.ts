@@ -5,6 +5,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { CLASS_TO_SIZE } from '../../src/heap/sizeclass.js';
 
 interface Op {
   op: string;
@@ -15,7 +16,7 @@ interface Op {
   reuse?: string;
 }
 
-const CLASS_SIZES = [8, 16, 24, 32, 48, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768];
+const CLASS_SIZES = [...CLASS_TO_SIZE].slice(1);
 
 export class FakeHeap {
   readonly live = new Map<string, number>();
@@ -27,7 +28,7 @@ export class FakeHeap {
   garbage = 0;
   inusePeak = 0;
   sweeps = 0;
-  readonly bySize = new Map(CLASS_SIZES.map((size) => [size, { Size: size, Mallocs: 0, Frees: 0 }]));
+  readonly bySize = new Map(CLASS_SIZES.map((size) => [size, { size, mallocs: 0, frees: 0 }]));
 }
 
 export interface Faults {
@@ -97,7 +98,11 @@ export class FakeServer {
       this.deleted.push(name);
       return answer(200, {});
     }
-    if (request.method === 'GET') return answer(200, rest === 'memstats' ? memstats(heap) : { name, settings });
+    if (request.method === 'GET') {
+      if (rest === 'memstats') return answer(200, memstats(heap));
+      if (rest === 'size-classes') return answer(200, { sizeClasses: [...heap.bySize.values()] });
+      return answer(200, { name, settings });
+    }
     if (rest === 'check') return answer(200, { ok: !this.faults.checkFails, differences: [] });
     if (rest === 'sweep') {
       heap.sweeps++;
@@ -163,7 +168,7 @@ export class FakeServer {
       heap.alloc += slot;
       heap.inusePeak = Math.max(heap.inusePeak, heap.alloc);
       const row = heap.bySize.get(slot);
-      if (row) row.Mallocs++;
+      if (row) row.mallocs++;
       return { address, size };
     }
     const address = op.ref === undefined ? op.address! : (results[op.ref]?.address as string | undefined);
@@ -177,7 +182,7 @@ export class FakeServer {
     if (op.reuse === 'immediate') heap.alloc -= slot;
     else heap.garbage += slot;
     const row = heap.bySize.get(slot);
-    if (row) row.Frees++;
+    if (row) row.frees++;
     return {};
   }
 }
@@ -224,6 +229,6 @@ function memstats(heap: FakeHeap): Record<string, unknown> {
     TotalAlloc: heap.total,
     Mallocs: heap.mallocs,
     Frees: heap.frees,
-    BySize: [{ Size: 0, Mallocs: 0, Frees: 0 }, ...heap.bySize.values()],
+    PeakHeapInuse: Math.ceil(heap.inusePeak / 8192) * 8192,
   };
 }

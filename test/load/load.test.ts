@@ -6,8 +6,9 @@ import { PassThrough } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { main } from '../../src/load/cli.js';
+import { newTotals } from '../../src/load/driver.js';
 import { Progress } from '../../src/load/progress.js';
-import { busiest, bytes, type LoadReport, renderReport } from '../../src/load/report.js';
+import { busiest, bytes, type LoadReport, renderReport, slotBytes, slotBytesByRule } from '../../src/load/report.js';
 import { FakeServer } from './fake-server.js';
 
 const examples = join(import.meta.dirname, '../../examples');
@@ -334,21 +335,43 @@ describe('the parts', () => {
     vi.useRealTimers();
   });
 
-  test('the busiest classes are those that grew most', () => {
-    const stats = (mallocs: number[]) => ({
-      HeapAlloc: 0,
-      HeapInuse: 0,
-      HeapSys: 0,
-      TotalAlloc: 0,
-      Frees: 0,
-      Mallocs: mallocs.reduce((a, b) => a + b, 0),
-      BySize: mallocs.map((n, i) => ({ Size: i * 8, Mallocs: n, Frees: 1 })),
-    });
-    const rows = busiest(stats([0, 100, 5, 0]), stats([0, 110, 45, 50]), 2);
-    expect(rows).toEqual([
-      { size: 24, allocs: 50, frees: 0, share: 0.5 },
-      { size: 16, allocs: 40, frees: 0, share: 0.4 },
+  test('the busiest classes, by what was asked for, beside the slots that the heap counted', () => {
+    const totals = newTotals();
+    totals.allocs = 200;
+    totals.allocsBySize = new Map([
+      [0, 10],
+      [7, 60],
+      [16, 20],
+      [33, 100],
+      [40_000, 10],
     ]);
+    const classes = (tiny: number, other: number) => [
+      { size: 8, mallocs: 0 },
+      { size: 16, mallocs: tiny },
+      { size: 48, mallocs: other },
+      { size: 32_768, mallocs: 0 },
+    ];
+    expect(busiest(totals, false, classes(5, 5), classes(45, 105))).toEqual([
+      { size: 48, allocs: 100, share: 0.5, slots: 100 },
+      { size: 16, allocs: 80, share: 0.4, slots: 40 },
+    ]);
+    expect(busiest(totals, true, classes(5, 5), classes(45, 105))[1]).toMatchObject({ size: 8, allocs: 60 });
+    expect(slotBytesByRule(totals, false)).toBe(80 * 16 + 100 * 48 + 10 * 40_960);
+  });
+
+  test.each([
+    [0, false, 0],
+    [1, false, 16],
+    [1, true, 8],
+    [512, true, 512],
+    [513, true, 576],
+    [1024, false, 1024],
+    [1024, true, 1152],
+    [32_760, false, 32_768],
+    [32_768, false, 32_768],
+    [32_769, false, 40_960],
+  ])('an object of %i bytes (scan: %s) takes %i', (size, scan, want) => {
+    expect(slotBytes(size, scan)).toBe(want);
   });
 
   test('bytes', () => {

@@ -124,16 +124,15 @@ describe('PUT', () => {
 });
 
 describe('names', () => {
-  const names = ['..%2F..%2Fetc', '%2e%2e', '..', 'a%20b', 'A', '-a', '%00', '%F0%9F%A6%AB', 'a.b', 'a'.repeat(64), 'a'.repeat(300)];
+  // `..` alone is resolved by this client before it is sent; test/server/app.test.ts sends it raw.
+  const names = ['..%2F..%2Fetc', 'a%20b', 'A', '-a', '%00', '%F0%9F%A6%AB', 'a.b', 'a'.repeat(64), 'a'.repeat(300)];
   test.each(names)('%s is refused by every method', async (name) => {
-    const { app, problem } = await testShell();
-    for (const method of ['GET', 'PUT', 'PATCH', 'DELETE'] as const) {
-      const url = `/v1/heaps/${name}`;
-      const raw = await app.inject({ method, url, ...(method === 'PATCH' ? json({ gogc: 1 }) : {}) });
-      // Some clients, and this one, resolve `..` before they send it: then there is no such path, or another one.
-      if (name === '..') expect([400, 404, 405]).toContain(raw.statusCode);
-      else expect(await problem('invalid-heap-name', { method, url })).toMatchObject({ field: 'heap' });
+    const { problem } = await testShell();
+    const url = `/v1/heaps/${name}`;
+    for (const method of ['GET', 'PUT', 'DELETE'] as const) {
+      expect(await problem('invalid-heap-name', { method, url })).toMatchObject({ field: 'heap' });
     }
+    await problem('invalid-heap-name', patch(name, { gogc: 1 }));
   });
 
   it('a name that no path can have is too long', async () => {

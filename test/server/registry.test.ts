@@ -86,8 +86,9 @@ describe('put', () => {
     await expect(heaps.put('d', SETTINGS)).resolves.toMatchObject({ created: true });
   });
 
-  test.each(['', '..', 'a b', 'A', '-a', '_a', 'a/b', 'a'.repeat(64), 'ä', '__proto__'])('refuses the name %j', (name) =>
-    expect(heaps.put(name, SETTINGS)).rejects.toEqual(code('invalid-heap-name')),
+  test.each(['', '..', 'a b', 'A', '-a', '_a', 'a/b', 'a'.repeat(64), 'ä', '__proto__'])(
+    'refuses the name %j',
+    (name) => expect(heaps.put(name, SETTINGS)).rejects.toEqual(code('invalid-heap-name')),
   );
 
   test.each(['a', '0', 'a-b_c', 'constructor', 'a'.repeat(63)])('takes the name %j', (name) =>

@@ -12,7 +12,9 @@ const Body = Type.Object(
     size: Type.Integer({ minimum: 0, maximum: 100, 'x-problem': 'invalid-size' }),
     name: Type.Optional(Type.String({ minLength: 1, maxLength: 3 })),
     mode: Type.Optional(Type.Union([Type.Literal('fast'), Type.Literal('slow')])),
-    ops: Type.Optional(Type.Array(Type.Object({ at: Type.String({ pattern: '^x' }) }, { additionalProperties: false }))),
+    ops: Type.Optional(
+      Type.Array(Type.Object({ at: Type.String({ pattern: '^x' }) }, { additionalProperties: false })),
+    ),
     both: Type.Optional(Type.Union([Type.Integer(), Type.Literal('off')], { 'x-allowed': 'a number or "off"' })),
   },
   { additionalProperties: false },
@@ -44,11 +46,14 @@ describe('a JSON body', () => {
     expect(response.json()).toEqual({ size: 1, mode: 'slow', both: 'off', ops: [{ at: 'x' }] });
   });
 
-  test.each([-1, 1.5, 101, 2 ** 31, 2 ** 53, '12', null, true, [[]], {}])('refuses the size %j', async (size: unknown) => {
-    const problem = await t.problem('invalid-size', post({ size }));
-    expect(problem).toMatchObject({ field: 'size', allowed: 'a whole number from 0 to 100' });
-    expect(problem.detail).toMatch(/^"size" in the body must be a whole number from 0 to 100, not /);
-  });
+  test.each([-1, 1.5, 101, 2 ** 31, 2 ** 53, '12', null, true, [[]], {}])(
+    'refuses the size %j',
+    async (size: unknown) => {
+      const problem = await t.problem('invalid-size', post({ size }));
+      expect(problem).toMatchObject({ field: 'size', allowed: 'a whole number from 0 to 100' });
+      expect(problem.detail).toMatch(/^"size" in the body must be a whole number from 0 to 100, not /);
+    },
+  );
 
   test.each([
     [{}, 'invalid-size', 'size', 'a whole number from 0 to 100'],

@@ -71,6 +71,12 @@ export class Builder {
     );
   }
 
+  /** Adds an operation that is one record and was checked by the caller: `scan.ts`. */
+  plain(a: number, b: number, c: number, d: number): void {
+    this.push(a, b, c, d);
+    this.ops++;
+  }
+
   /** Takes the place of an operation that could not even be read. */
   refuse(item: ProblemItem): void {
     this.errors ??= new Map();
@@ -79,7 +85,7 @@ export class Builder {
     this.ops++;
   }
 
-  private alloc(o: Record<string, unknown>, base: number, earlier?: Earlier): void {
+  private alloc(o: Record<string, unknown>, base: number, earlier?: Earlier) {
     const { size, noscan } = o;
     if (typeof size !== 'number' || !Number.isInteger(size) || size < 0 || size > this.maxObject) {
       const allowed = `a whole number of bytes from 0 to ${this.maxObject}`;
@@ -158,7 +164,7 @@ export class Builder {
     this.ops++;
   }
 
-  private free(o: Record<string, unknown>, base: number, earlier?: Earlier): void {
+  private free(o: Record<string, unknown>, base: number, earlier?: Earlier) {
     const { reuse } = o;
     let op: number = BatchOp.free;
     if (reuse !== undefined) {

@@ -10,21 +10,43 @@ import type { Host } from '../route.js';
 import { Builder } from './builder.js';
 import { ResultWriter } from './results.js';
 import { runBatch } from './run.js';
+import { Scanner } from './scan.js';
+
+const COMMA = 44;
 
 export interface BatchLimits {
   readonly maxBatch: number;
   readonly maxObject: number;
 }
 
-export async function jsonBatch(host: Host, body: unknown, limits: BatchLimits): Promise<Buffer> {
-  const { ops, p } = envelope(body, limits);
-  const batch = new Builder(host, limits.maxObject, ops.length);
-  for (let i = 0; i < ops.length; i++) batch.add(ops[i]);
-  const out = new ResultWriter(ops.length);
+/** Bytes of the shortest operation. */
+const SHORTEST = 23;
+const scanner = new Scanner();
+
+export async function jsonBatch(host: Host, bytes: Buffer, limits: BatchLimits): Promise<Buffer> {
+  const { maxBatch, maxObject } = limits;
+  const batch = new Builder(host, maxObject, Math.min(maxBatch, Math.ceil(bytes.length / SHORTEST)));
+  let p: number;
+  if (scanner.scan(bytes, batch, maxBatch, maxObject)) p = scanner.p;
+  else {
+    batch.reset();
+    const body = envelope(parse(bytes), limits);
+    for (const op of body.ops) batch.add(op);
+    p = body.p;
+  }
+  const out = new ResultWriter(batch.ops);
   out.text('{"results":[');
-  if (batch.records > 0) await runBatch(host, batch, p, (w, first) => out.results(batch, w, first, 44, false));
+  if (batch.records > 0) await runBatch(host, batch, p, (w, first) => out.results(batch, w, first, COMMA, false));
   out.text(`],"done":${out.done},"failed":${out.failed}}`);
   return out.take();
+}
+
+function parse(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch {
+    throw new Problem('invalid-json', bytes.length === 0 ? 'The body is empty.' : 'The body is not valid JSON.');
+  }
 }
 
 function envelope(body: unknown, limits: BatchLimits): { ops: unknown[]; p: number } {
