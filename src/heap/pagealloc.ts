@@ -240,6 +240,13 @@ export class PageAlloc extends PageChunks {
     this.rebuildSummaries();
   }
 
+  /** Derives the end from the mapped chunks: a grow that was cut off may have mapped chunks beyond it. */
+  rebuildEnd(): void {
+    let end = this.chunks;
+    while (end > 0 && !this.isMapped(end - 1)) end--;
+    this.m[this.base + END] = end;
+  }
+
   /**
    * Derives summaries, searchAddr and the scavenge index's counts from the bitmaps. No allocated page stays scavenged.
    */

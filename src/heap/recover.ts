@@ -56,6 +56,7 @@ import {
   T_SMALL_FREE,
   T_TINY_ALLOCS,
 } from './heap.js';
+import { arenasOf } from './layout.js';
 import {
   clearList,
   fullSwept,
@@ -77,6 +78,7 @@ import {
   S_CACHE_BASE,
   S_FREEINDEX,
   S_HAS_TINY,
+  S_NEEDZERO,
   S_NELEMS,
   S_NEXT,
   S_NPAGES,
@@ -187,6 +189,7 @@ function settleOrphans(h: Heap, dead: P, kept: Set<number>, listed: Map<number, 
     const stale = m[s + S_SWEEPGEN] === sweepgen - 2;
     // A mark that was under way has left marks on swept spans.
     if (!stale && m[s + S_SWEEPGEN] !== sweepgen + 1 && m[s + S_SWEEPGEN] !== sweepgen - 1) clearMarks(h, s);
+    if (m[s + S_HAS_TINY] !== 0) hintTiny(h, s);
     if (placed.has(s)) {
       if (m[s + S_SPANCLASS] < 2) dropUnanswered(h, dead, s);
       continue;
@@ -198,11 +201,23 @@ function settleOrphans(h: Heap, dead: P, kept: Set<number>, listed: Map<number, 
   }
 }
 
+/** Completes the hints: of a block whose last object was being dropped, the masks may say so and the slot's bit not yet. */
+function hintTiny(h: Heap, s: number): void {
+  const { m, u } = h;
+  const at = h.droppedBits + m[s + S_START] * 32;
+  for (let slot = 0; slot < m[s + S_NELEMS]; slot++) {
+    const masks = tinyMaskAt(h, m[s + S_BASE] + slot * 2);
+    if (u[masks] !== 0 && u[masks] === u[masks + 1] && isAllocated(h, s, slot)) m[at + (slot >> 5)] |= 1 << (slot & 31);
+  }
+}
+
 /** Brings one orphan into order; the list that it belongs in, or none if it was given up. */
 function settle(h: Heap, dead: P, s: number, sweepgen: number): number {
   const { m } = h;
   m[s + S_ALLOC_CACHE] = 0;
   m[s + S_CACHE_BASE] = 0;
+  // Slots may have been freed before the span was told that they are dirty.
+  m[s + S_NEEDZERO] = 1;
   const gen = m[s + S_SWEEPGEN];
   if (gen === sweepgen - 1) {
     resweep(h, s);
@@ -264,12 +279,14 @@ function relink(h: Heap, listed: Map<number, number[]>): void {
 function rebuildPages(h: Heap): void {
   const { m, pageAlloc } = h;
   const at = h.mheap;
+  pageAlloc.rebuildEnd();
   const mapped = pageAlloc.end * 512;
   m[at + H_CUR_BASE] = mapped;
   m[at + H_ARENAS] = Math.max(m[at + H_ARENAS], Math.ceil(mapped / h.arenaPages));
   m[at + H_CUR_END] = m[at + H_ARENAS] * h.arenaPages;
-  for (let i = 0; i < m[at + H_ARENAS]; i++) {
-    setArenaState(h, i, i * h.arenaPages < mapped ? ArenaState.Ready : ArenaState.Prepared);
+  for (let i = 0; i < arenasOf(h.geometry); i++) {
+    const taken = i < m[at + H_ARENAS] ? ArenaState.Prepared : ArenaState.Reserved;
+    setArenaState(h, i, i * h.arenaPages < mapped ? ArenaState.Ready : taken);
   }
   m.fill(0, h.pageSpan, h.pageSpan + mapped);
   m.fill(0, h.pageInUse, h.pageInUse + Math.ceil(mapped / 32));

@@ -46,12 +46,12 @@ export const SERVER_FAMILIES: readonly Family<ServerView>[] = [
   {
     name: 'goheap_http_request_duration_seconds',
     type: 'histogram',
-    help: 'Time from a request to the end of its answer, by method, route and status.',
+    help: 'Time from a request to its answer, by method, route and status.',
     labels: ['method', 'route', 'status'],
     unit: 'seconds',
-    from: 'an onResponse hook of each route',
+    from: 'an onSend hook of each route',
     advice:
-      '_count is the number of requests. Event streams count when they end. Paths that are no route do not count.',
+      '_count is the number of requests. Event streams count when they begin. Paths that are no route do not count.',
     read: ({ http }, out) => {
       http.each((method, route, status, d) => {
         out.histogram(DURATION_BOUNDS, d.counts, d.sum, method, route, status);
