@@ -15,12 +15,11 @@
 import { Worker } from 'node:worker_threads';
 import { Heap } from '../heap/heap.js';
 import { readMemStats } from '../heap/memstats.js';
-import { isDropped, S_BASE, S_STATE, S_WORDS, SpanState } from '../heap/mspan.js';
-import { PAGE_SHIFT } from '../heap/sizeclass.js';
 import { TypeTable } from '../heap/types.js';
 import { lockStats } from '../memory/lock.js';
 import { releaseWhole } from '../memory/os.js';
 import type { EffectiveSettings, HeapSummary, HostedHeap, LiveSettings } from '../server/hosted.js';
+import { fate, lostGs } from './dead.js';
 import { Exchange } from './exchange.js';
 import { type Done, type GView, type HeapScheduler, type HostStats, type Piece, SchedError } from './host-api.js';
 import { Op } from './ops.js';
@@ -236,6 +235,16 @@ export class HeapHost implements HeapScheduler, HostedHeap {
   }
 
   private async shutDown(): Promise<void> {
+    // Neither a wait for the doorbell nor an M on its way out is certain to keep the event loop alive; this is.
+    const alive = setInterval(() => {}, 1000);
+    try {
+      await this.endMs();
+    } finally {
+      clearInterval(alive);
+    }
+  }
+
+  private async endMs(): Promise<void> {
     if (this.inFlight > 0) await new Promise<void>((resolve) => (this.whenEmpty = resolve));
     this.closed = true;
     const { m, scalars } = this.k;
@@ -431,44 +440,14 @@ export class HeapHost implements HeapScheduler, HostedHeap {
   }
 
   private answerDead(g: number): void {
-    const at = this.k.frame(g);
-    const { m } = this.k;
-    if (m[at + F_STATUS] === GStatus.done) {
+    const { k } = this;
+    if (k.m[k.frame(g) + F_STATUS] === GStatus.done) {
       this.finish(g, null);
       return;
     }
-    const completed = m[at + F_PROGRESS];
-    const happened = this.happened(at, completed);
-    const text = `the thread of P${m[at + F_RAN]} died while it ran this operation`;
+    const { happened, completed } = fate(this.heap, k, g);
+    const text = `the thread of P${k.m[k.frame(g) + F_RAN]} died while it ran this operation`;
     this.finish(g, new SchedError('m-died', text, happened, completed));
-  }
-
-  private happened(at: number, completed: number): SchedError['happened'] {
-    const { m } = this.k;
-    switch (m[at + F_OP]) {
-      case Op.alloc:
-        // Finished but not yet reported, or undone by the recovery.
-        return completed > 0 ? 'yes' : 'no';
-      case Op.free:
-        return completed > 0 || this.isFreed(m[at + F_ARGS], m[at + F_ARGS + 1]) ? 'yes' : 'no';
-      case Op.batch:
-        return completed === m[at + F_ARGS + 1] ? 'yes' : completed > 0 ? 'partly' : 'no';
-      case Op.read:
-      case Op.describe:
-      case Op.check:
-        return 'no';
-      default:
-        return completed > 0 ? 'yes' : 'unknown';
-    }
-  }
-
-  private isFreed(lo: number, hi: number): boolean {
-    const { heap } = this;
-    const word = Math.floor(((hi >>> 0) * 2 ** 32 + (lo >>> 0) - 0xc0_0000_0000) / 8);
-    if (word < 0 || word >= heap.pages << (PAGE_SHIFT - 3)) return false;
-    const s = heap.m[heap.pageSpan + (word >> (PAGE_SHIFT - 3))];
-    if (s === 0 || heap.m[s + S_STATE] !== SpanState.inUse) return true;
-    return isDropped(heap, s, Math.floor((word - heap.m[s + S_BASE]) / heap.m[s + S_WORDS]));
   }
 
   /**
@@ -489,23 +468,6 @@ export class HeapHost implements HeapScheduler, HostedHeap {
   }
 
   private missing(): number[] {
-    const { k, procs } = this;
-    const { m } = k;
-    const seen = new Set<number>();
-    const walk = (ring: number, size: number, head: number, tail: number): void => {
-      for (let at = m[head]; at !== m[tail]; at = (at + 1) | 0) seen.add(m[ring + (at & (size - 1))]);
-    };
-    walk(k.global, FRAMES, k.scalars + K_GLOBAL_HEAD, k.scalars + K_GLOBAL_TAIL);
-    for (let p = 0; p < procs; p++) {
-      const sp = k.sp(p);
-      walk(k.runq + p * RUNQ, RUNQ, sp + SP_RUNQ_HEAD, sp + SP_RUNQ_TAIL);
-      walk(k.local + p * RUNQ, RUNQ, sp + SP_LOCAL_HEAD, sp + SP_LOCAL_TAIL);
-      walk(k.pinned + p * FRAMES, FRAMES, sp + SP_PINNED_HEAD, sp + SP_PINNED_TAIL);
-      walk(k.done + p * FRAMES, FRAMES, sp + SP_DONE_HEAD, sp + SP_DONE_TAIL);
-      seen.add(m[sp + SP_CURRENT] - 1);
-    }
-    const out: number[] = [];
-    for (let g = 0; g < FRAMES; g++) if (this.pending[g] !== null && !seen.has(g)) out.push(g);
-    return out;
+    return lostGs(this.k, (g) => this.pending[g] !== null);
   }
 }

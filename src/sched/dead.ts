@@ -1,0 +1,91 @@
+/**
+ * What became of the Gs of a dead M: whether the one that it was running happened, and which others went down with it.
+ *
+ * Asked on the main thread once the replacement has repaired the heap, so that the ground truth can be believed.
+ */
+
+import { HEAP_BASE, type Heap } from '../heap/heap.js';
+import { isDropped, S_BASE, S_STATE, S_WORDS, SpanState } from '../heap/mspan.js';
+import { PAGE_SHIFT } from '../heap/sizeclass.js';
+import type { SchedError } from './host-api.js';
+import { Op } from './ops.js';
+import {
+  F_ARGS,
+  F_OP,
+  F_PROGRESS,
+  FRAMES,
+  K_GLOBAL_HEAD,
+  K_GLOBAL_TAIL,
+  RUNQ,
+  type Shared,
+  SP_CURRENT,
+  SP_DONE_HEAD,
+  SP_DONE_TAIL,
+  SP_LOCAL_HEAD,
+  SP_LOCAL_TAIL,
+  SP_PINNED_HEAD,
+  SP_PINNED_TAIL,
+  SP_RUNQ_HEAD,
+  SP_RUNQ_TAIL,
+} from './shared.js';
+
+export interface Fate {
+  happened: SchedError['happened'];
+  /** Records of a batch that are done. */
+  completed: number;
+}
+
+/** Whether the work of a G happened whose M died while it ran it. */
+export function fate(heap: Heap, k: Shared, g: number): Fate {
+  const at = k.frame(g);
+  const completed = k.m[at + F_PROGRESS];
+  return { happened: happened(heap, k.m, at, completed), completed };
+}
+
+function happened(heap: Heap, m: Int32Array, at: number, completed: number): SchedError['happened'] {
+  switch (m[at + F_OP]) {
+    case Op.alloc:
+      // Finished but not yet reported, or undone by the recovery.
+      return completed > 0 ? 'yes' : 'no';
+    case Op.free:
+      return completed > 0 || isFreed(heap, m[at + F_ARGS], m[at + F_ARGS + 1]) ? 'yes' : 'no';
+    case Op.batch:
+      return completed === m[at + F_ARGS + 1] ? 'yes' : completed > 0 ? 'partly' : 'no';
+    case Op.read:
+    case Op.describe:
+    case Op.check:
+      return 'no';
+    default:
+      return completed > 0 ? 'yes' : 'unknown';
+  }
+}
+
+function isFreed(heap: Heap, lo: number, hi: number): boolean {
+  const { m } = heap;
+  const word = Math.floor(((hi >>> 0) * 2 ** 32 + (lo >>> 0) - HEAP_BASE) / 8);
+  if (word < 0 || word >= heap.pages << (PAGE_SHIFT - 3)) return false;
+  const s = m[heap.pageSpan + (word >> (PAGE_SHIFT - 3))];
+  if (s === 0 || m[s + S_STATE] !== SpanState.inUse) return true;
+  return isDropped(heap, s, Math.floor((word - m[s + S_BASE]) / m[s + S_WORDS]));
+}
+
+/** Gs that are in flight but in no queue and run by no M, this moment. */
+export function lostGs(k: Shared, inFlight: (g: number) => boolean): number[] {
+  const { m } = k;
+  const seen = new Set<number>();
+  const walk = (ring: number, size: number, head: number, tail: number): void => {
+    for (let at = m[head]; at !== m[tail]; at = (at + 1) | 0) seen.add(m[ring + (at & (size - 1))]);
+  };
+  walk(k.global, FRAMES, k.scalars + K_GLOBAL_HEAD, k.scalars + K_GLOBAL_TAIL);
+  for (let p = 0; p < k.procs; p++) {
+    const sp = k.sp(p);
+    walk(k.runq + p * RUNQ, RUNQ, sp + SP_RUNQ_HEAD, sp + SP_RUNQ_TAIL);
+    walk(k.local + p * RUNQ, RUNQ, sp + SP_LOCAL_HEAD, sp + SP_LOCAL_TAIL);
+    walk(k.pinned + p * FRAMES, FRAMES, sp + SP_PINNED_HEAD, sp + SP_PINNED_TAIL);
+    walk(k.done + p * FRAMES, FRAMES, sp + SP_DONE_HEAD, sp + SP_DONE_TAIL);
+    seen.add(m[sp + SP_CURRENT] - 1);
+  }
+  const out: number[] = [];
+  for (let g = 0; g < FRAMES; g++) if (inFlight(g) && !seen.has(g)) out.push(g);
+  return out;
+}
