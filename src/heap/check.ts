@@ -54,7 +54,7 @@ import {
   spanId,
   Where,
 } from './mspan.js';
-import { pageCachePages, pageCacheScavPages } from './pagecache.js';
+import { pageCacheScavPages } from './pagecache.js';
 import { NUM_SIZE_CLASSES, NUM_SPAN_CLASSES, PAGE_SIZE } from './sizeclass.js';
 import { specialsOf } from './specials.js';
 
@@ -205,11 +205,9 @@ function checkPages(h: Heap, r: Report, truth: Truth): void {
   const { m, pageAlloc } = h;
   const mapped = h.scalar(H_CUR_BASE);
   const cached = new Map<number, number>();
-  let cachedPages = 0;
   let released = 0;
   for (const p of h.ps) {
     const pc = p.at + P_PAGE_CACHE;
-    cachedPages += pageCachePages(m, pc);
     released += pageCacheScavPages(m, pc);
     for (let i = 0; i < 64; i++) {
       if (((m[pc + 1 + (i >> 5)] >>> (i & 31)) & 1) === 0) continue;

@@ -30,6 +30,8 @@ interface Scenario {
   run: (h: Heap, p0: P, o: Held) => unknown;
   /** The operation frees `o`, so that afterwards it may or may not be there. */
   frees?: boolean;
+  /** Objects that nobody was told of and that stay all the same: a slot that was reused has nothing to tell it by. */
+  leaks?: number;
   /** It runs with the world stopped. */
   held?: boolean;
 }
@@ -173,6 +175,19 @@ const SCENARIOS: Record<string, Scenario> = {
     run: (h, p, o) => freeNow(h, p, o.word, o.sub),
     frees: true,
   },
+  'immediate free of a tiny block that is full': {
+    setup: (w, p0) => many(w, p0, 3, 12)[0],
+    run: (h, p, o) => freeNow(h, p, o.word, o.sub),
+    frees: true,
+  },
+  'reuse of a slot': {
+    setup: (w, p0) => {
+      w.free(p0, many(w, p0, 3, 64)[1], true);
+      return undefined;
+    },
+    run: (h, p) => mallocNoscan(h, p, 64),
+    leaks: 1,
+  },
   'immediate free that flushes the stack': {
     setup: fullStack,
     run: (h, p, o) => freeNow(h, p, o.word, o.sub),
@@ -268,14 +283,14 @@ function forgetIfFreed(w: World, o: Held): void {
 }
 
 /** The heap works on: nothing is lost, nothing leaks beyond what was under way, and both Ps can allocate. */
-function expectAlive({ w, p0, p1 }: Prepared, context: string): void {
+function expectAlive({ w, p0, p1 }: Prepared, context: string, leaks = 0): void {
   w.verify(p1);
   gcCycle(w.h, p1);
   w.expectWhole(`${context}, after a cycle`);
   w.verify(p0);
   const is = slots(w.h);
   const should = expected(w);
-  expect(is.others, `${context}: slots`).toBeLessThanOrEqual(should.others);
+  expect(is.others, `${context}: slots`).toBeLessThanOrEqual(should.others + leaks);
   // A tiny object that was never answered may share its block with one that was, and root a block of its own.
   expect(is.tiny - should.tiny, `${context}: tiny blocks`).toBeLessThanOrEqual(1);
   for (const p of [p0, p1]) {
@@ -299,7 +314,7 @@ describe.each(Object.entries(SCENARIOS))('%s', (_name, sc) => {
       if (sc.frees) forgetIfFreed(w, o);
       w.expectWhole(context);
       try {
-        expectAlive(x, context);
+        expectAlive(x, context, sc.leaks);
       } catch (error) {
         throw new Error(`${context}: ${(error as Error).message}`);
       }
@@ -334,7 +349,7 @@ describe.each(Object.entries(SCENARIOS))('%s', (_name, sc) => {
         if (recovered === 0) recover(w.h, p0, false);
         if (sc.frees) forgetIfFreed(w, o);
         w.expectWhole(context);
-        expectAlive(x, context);
+        expectAlive(x, context, sc.leaks);
       } catch (error) {
         throw new Error(`${context}: ${(error as Error).stack}`);
       }
