@@ -5,9 +5,6 @@
  * woken once per turn of the event loop (setImmediate), however many requests the turn brought. Done Gs come back on rings that
  * are drained when the doorbell rings (Atomics.waitAsync).
  *
- * Which P: the one that the request names; else, for short work, the P of this turn while its queue is short; else an idle P; else the
- * shortest queue of a P that runs nothing long.
- *
  * An M that dies (terminate, out of memory, a bug) is noticed by its exit. Its P is marked dead, a new M is started that repairs the
  * heap and takes the P over; then the Gs that died with it are answered with `m-died`, saying whether their work happened.
  */
@@ -20,6 +17,7 @@ import { lockStats } from '../memory/lock.js';
 import { releaseWhole } from '../memory/os.js';
 import type { EffectiveSettings, HeapSummary, HostedHeap, LiveSettings } from '../server/hosted.js';
 import { fate, lostGs } from './dead.js';
+import { Dispatcher } from './dispatch.js';
 import { Exchange } from './exchange.js';
 import { type Done, type GView, type HeapScheduler, type HostStats, type Piece, SchedError } from './host-api.js';
 import { Op } from './ops.js';
@@ -41,33 +39,18 @@ import {
   newSchedMemory,
   P_STATUS_NAMES,
   PStatus,
-  RUNQ,
   ringLength,
-  ringPush,
   Shared,
   SP_CURRENT,
   SP_DONE_HEAD,
   SP_DONE_TAIL,
-  SP_LOCAL_HEAD,
-  SP_LOCAL_TAIL,
-  SP_LONG,
-  SP_PINNED_HEAD,
-  SP_PINNED_TAIL,
   SP_RAN,
-  SP_RUNQ_HEAD,
-  SP_RUNQ_TAIL,
   SP_STATUS,
   SP_STOLEN,
-  SP_WAKE,
 } from './shared.js';
 import { Sites } from './sites.js';
 import { worldStops } from './world.js';
 
-/**
- * Short Gs that one turn gives to one P before it looks for another. Waking an M costs the main thread as much as a hundred short Gs
- * cost an M, so that spreading a turn's work sooner would slow the server down.
- */
-const TURN_SHARE = 128;
 /** A batch of more records than this is not short. */
 const SHORT_BATCH = 32;
 /** An M that does not come up in this time is an error. */
@@ -101,6 +84,7 @@ export class HeapHost implements HeapScheduler, HostedHeap {
   private current: EffectiveSettings;
   private readonly k: Shared;
   private readonly exchange: Exchange;
+  private readonly dispatcher: Dispatcher;
   private readonly options: HostOptions;
   private readonly workers: Worker[] = [];
   /** By frame: what to call when it is done; null for a free frame. */
@@ -108,10 +92,6 @@ export class HeapHost implements HeapScheduler, HostedHeap {
   private readonly freeFrames: number[] = Array.from({ length: FRAMES }, (_, i) => FRAMES - 1 - i);
   private readonly views: Int32Array[];
   private readonly view = new FrameView();
-  private readonly toWake: number[] = [];
-  private flushing = false;
-  private turnP = -1;
-  private turnCount = 0;
   private restarts = 0;
   private inFlight = 0;
   private closing: Promise<void> | null = null;
@@ -132,6 +112,7 @@ export class HeapHost implements HeapScheduler, HostedHeap {
     this.types = new TypeTable(this.heap);
     this.k = new Shared(newSchedMemory(this.procs));
     this.exchange = new Exchange(this.k.memory.exchange);
+    this.dispatcher = new Dispatcher(this.k);
     this.views = Array.from({ length: FRAMES }, (_, g) => {
       const r = this.k.frame(g) + F_RESULTS;
       return this.k.m.subarray(r, r + 8);
@@ -181,7 +162,11 @@ export class HeapHost implements HeapScheduler, HostedHeap {
     const at = this.k.frame(g);
     m[at + F_OP] = op;
     for (let i = 0; i < 8; i++) m[at + F_ARGS + i] = a[i] ?? 0;
-    this.enqueue(g, p, (op < Op.sweep && op !== Op.batch) || (op === Op.batch && a[1] <= SHORT_BATCH) || op > Op.flush);
+    this.dispatcher.enqueue(
+      g,
+      p,
+      (op < Op.sweep && op !== Op.batch) || (op === Op.batch && a[1] <= SHORT_BATCH) || op > Op.flush,
+    );
   }
 
   submitAlloc(size: number, flags: number, type: number, site: number, p: number, done: Done): void {
@@ -194,7 +179,7 @@ export class HeapHost implements HeapScheduler, HostedHeap {
     m[at + F_ARGS + 2] = flags;
     m[at + F_ARGS + 3] = type;
     m[at + F_ARGS + 4] = site;
-    this.enqueue(g, p, true);
+    this.dispatcher.enqueue(g, p, true);
   }
 
   call(op: number, p: number, a: ArrayLike<number>): Promise<{ p: number; r: Int32Array }> {
@@ -214,7 +199,7 @@ export class HeapHost implements HeapScheduler, HostedHeap {
       inFlight: this.inFlight,
       ran: each((sp) => k.m[sp + SP_RAN] >>> 0),
       stolen: each((sp) => k.m[sp + SP_STOLEN] >>> 0),
-      queued: each((sp) => this.queued(sp)),
+      queued: each((sp) => this.dispatcher.queued(sp)),
       globalQueued: ringLength(k.m, k.scalars + K_GLOBAL_HEAD, k.scalars + K_GLOBAL_TAIL),
       restarts: this.restarts,
       stops: stops.stops,
@@ -252,7 +237,7 @@ export class HeapHost implements HeapScheduler, HostedHeap {
       (w) => new Promise<void>((resolve) => (w.threadId === -1 ? resolve() : w.once('exit', () => resolve()))),
     );
     Atomics.store(m, scalars + K_SHUTDOWN, 1);
-    for (let p = 0; p < this.procs; p++) this.wake(p);
+    for (let p = 0; p < this.procs; p++) this.dispatcher.wake(p);
     await Promise.all(exits);
     // Ring the main thread's own doorbell, so that its last wait ends.
     Atomics.add(m, scalars + K_DOORBELL, 1);
@@ -276,71 +261,6 @@ export class HeapHost implements HeapScheduler, HostedHeap {
     m[at + F_RAN] = -1;
     m[at + F_STATUS] = GStatus.queued;
     return g;
-  }
-
-  private enqueue(g: number, wanted: number, short: boolean): void {
-    const { k } = this;
-    const { m } = k;
-    const p = wanted >= 0 ? wanted : this.pick(short);
-    const sp = k.sp(p);
-    if (wanted >= 0) ringPush(m, k.pinned + p * FRAMES, FRAMES, sp + SP_PINNED_HEAD, sp + SP_PINNED_TAIL, g);
-    else if (!ringPush(m, k.runq + p * RUNQ, RUNQ, sp + SP_RUNQ_HEAD, sp + SP_RUNQ_TAIL, g)) {
-      ringPush(m, k.global, FRAMES, k.scalars + K_GLOBAL_HEAD, k.scalars + K_GLOBAL_TAIL, g);
-    }
-    if (!this.toWake.includes(p)) this.toWake.push(p);
-    if (!this.flushing) {
-      this.flushing = true;
-      setImmediate(this.endTurn);
-    }
-  }
-
-  private readonly endTurn = (): void => {
-    this.flushing = false;
-    this.turnP = -1;
-    for (const p of this.toWake) this.wake(p);
-    this.toWake.length = 0;
-  };
-
-  private wake(p: number): void {
-    const at = this.k.sp(p) + SP_WAKE;
-    Atomics.add(this.k.m, at, 1);
-    // A running M looks at its queues again before it sleeps, and its sleep ends at once if the word has changed.
-    if (Atomics.load(this.k.m, this.k.sp(p) + SP_STATUS) === PStatus.idle) Atomics.notify(this.k.m, at);
-  }
-
-  private pick(short: boolean): number {
-    if (short && this.turnP >= 0 && this.turnCount < TURN_SHARE) {
-      this.turnCount++;
-      return this.turnP;
-    }
-    const { k } = this;
-    let best = 0;
-    let bestLoad = Number.POSITIVE_INFINITY;
-    for (let p = 0; p < this.procs; p++) {
-      const sp = k.sp(p);
-      const status = k.m[sp + SP_STATUS];
-      let load = this.queued(sp);
-      if (status === PStatus.dead) load += 10_000;
-      else if (status !== PStatus.idle) load += k.m[sp + SP_LONG] !== 0 ? 1000 : 1;
-      if (load < bestLoad) {
-        best = p;
-        bestLoad = load;
-      }
-    }
-    if (short) {
-      this.turnP = best;
-      this.turnCount = 1;
-    }
-    return best;
-  }
-
-  private queued(sp: number): number {
-    const { m } = this.k;
-    return (
-      ringLength(m, sp + SP_RUNQ_HEAD, sp + SP_RUNQ_TAIL) +
-      ringLength(m, sp + SP_LOCAL_HEAD, sp + SP_LOCAL_TAIL) +
-      ringLength(m, sp + SP_PINNED_HEAD, sp + SP_PINNED_TAIL)
-    );
   }
 
   // Done Gs.
