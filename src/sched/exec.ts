@@ -23,8 +23,14 @@ import { BatchOp, Flag, Op, RECORD_BYTES } from './ops.js';
 import { F_ARGS, F_OP, F_PROGRESS, F_RESULTS, type Shared } from './shared.js';
 import { safepoint, startTheWorld, stopTheWorld } from './world.js';
 
-const BASE_LO = (HEAP_BASE % 2 ** 32) | 0;
+/** High half of the heap's first address; its low half is zero, so that word addresses turn into halves by shifts. */
 const BASE_HI = Math.floor(HEAP_BASE / 2 ** 32);
+// Local copies: an imported constant is read from its module's cell at every use.
+const OK = Status.ok;
+const NOSCAN = Flag.noscan;
+const ALLOC = BatchOp.alloc;
+const FREE = BatchOp.free;
+const BY_REF = Flag.byRef;
 const encoder = new TextEncoder();
 
 /** Records between two safepoints of a batch. */
@@ -32,9 +38,10 @@ const SAFEPOINT_EVERY = 64;
 
 /** The word address of a client's address given as two halves; far outside the heap for anything that cannot be one. */
 function wordOf(lo: number, hi: number): number {
-  const offset = (hi >>> 0) * 2 ** 32 + (lo >>> 0) - HEAP_BASE;
-  const word = Math.floor(offset / 8);
-  return word < -2 || word >= 2 ** 31 ? -1 : word;
+  const above = hi - BASE_HI;
+  // Four times 4 GiB is more than any reservation.
+  if (above >= 0 && above < 4) return (above << 29) | (lo >>> 3);
+  return above === -1 && lo >>> 3 === (ZERO_BASE & 0x1fff_ffff) ? ZERO_BASE : -1;
 }
 
 export class Executor {
@@ -96,11 +103,11 @@ export class Executor {
   /** One allocation; its result as two int32 at `to[at]`. Returns its Status. */
   private alloc(lo: number, hi: number, flags: number, type: number, to: Int32Array, at: number): number {
     const { h, p } = this;
-    const size = (hi >>> 0) * 2 ** 32 + (lo >>> 0);
+    const size = hi === 0 && lo >= 0 ? lo : (hi >>> 0) * 2 ** 32 + (lo >>> 0);
     p.served = Served.mcache;
     p.sub = 0;
     let word: number;
-    if ((flags & Flag.noscan) !== 0) word = mallocNoscan(h, p, size);
+    if ((flags & NOSCAN) !== 0) word = mallocNoscan(h, p, size);
     else if (size > 512) word = mallocScan(h, p, size, type === 0 ? TYPE_ALL_POINTERS : type);
     else if (type <= TYPE_ALL_POINTERS) word = mallocScan(h, p, size);
     else word = mallocScan(h, p, size, type, maskOf(h, type, 0), maskOf(h, type, 1));
@@ -109,14 +116,13 @@ export class Executor {
       to[at + 1] = Status.exhausted << 16;
       return Status.exhausted;
     }
-    const sub = size < 16 && (flags & Flag.noscan) !== 0 ? p.sub : 0;
+    const sub = size < 16 && (flags & NOSCAN) !== 0 ? p.sub : 0;
     h.f[p.stats + T_SERVED + p.served]++;
     this.word = word;
     this.sub = sub;
-    // The heap starts at 0xc000000000, whose low half is zero: halves add up without a carry but for the zero base, just below.
-    const offset = word * 8 + sub;
-    to[at] = (offset + BASE_LO) | 0;
-    to[at + 1] = (BASE_HI + Math.floor(offset / 2 ** 32)) | (p.served << 24);
+    to[at] = (word << 3) | sub;
+    // The zero base lies just below the heap: its word is negative, and the shift borrows from the high half.
+    to[at + 1] = (BASE_HI + (word >> 29)) | (p.served << 24);
     if (word !== ZERO_BASE) {
       const s = h.m[h.pageSpan + (word >> (PAGE_SHIFT - 3))];
       h.m[s + S_PUBLISHED] = h.m[s + S_FREEINDEX];
@@ -149,11 +155,10 @@ export class Executor {
       const op = x[at] & 255;
       const flags = (x[at] >>> 8) & 255;
       let status: number;
-      if (op === BatchOp.alloc) status = this.alloc(x[at + 2], x[at + 3], flags, x[at + 1], x, to);
-      else if (op === BatchOp.free && (flags & Flag.byRef) === 0)
-        status = this.free(x[at + 2], x[at + 3], flags, x, to);
+      if (op === ALLOC) status = this.alloc(x[at + 2], x[at + 3], flags, x[at + 1], x, to);
+      else if (op === FREE && (flags & BY_REF) === 0) status = this.free(x[at + 2], x[at + 3], flags, x, to);
       else status = this.rare(op, flags, at, to, i, results >> 2);
-      if (status !== Status.ok) failed++;
+      if (status !== OK) failed++;
       k.m[progress] = i + 1;
       if ((i & (SAFEPOINT_EVERY - 1)) === SAFEPOINT_EVERY - 1) safepoint(k, this.p);
     }

@@ -42,7 +42,25 @@ const F_ADDRESS = 8;
 const F_REF = 16;
 const F_REUSE = 32;
 
+/**
+ * An operation that was read before: its bytes up to its one number and behind it, and the record that they mean. Programs write all
+ * their operations alike, so that the next one mostly differs in the number only.
+ */
+interface Shape {
+  readonly prefix: Uint8Array;
+  readonly suffix: Uint8Array;
+  /** Word 0 and word 1 of the record. */
+  readonly head: number;
+  readonly type: number;
+  readonly alloc: boolean;
+}
+
+/** Shapes that are kept; the oldest goes. */
+const MAX_SHAPES = 4;
+const MAX_SHAPE_BYTES = 128;
+
 export class Scanner {
+  private readonly shapes: Shape[] = [];
   /** The `p` of the batch, -1 if it names none. */
   p = -1;
   private b: Uint8Array = ascii('');
@@ -91,6 +109,39 @@ export class Scanner {
   }
 
   private operation(batch: Builder, maxObject: number): boolean {
+    const { shapes } = this;
+    for (let n = 0; n < shapes.length; n++) if (this.again(shapes[n], batch, maxObject)) return true;
+    return this.afresh(batch, maxObject);
+  }
+
+  /** Reads an operation that looks like `shape`. False, and nothing read, if it does not. */
+  private again(shape: Shape, batch: Builder, maxObject: number): boolean {
+    const from = this.i;
+    if (!this.word(shape.prefix)) return false;
+    const number = this.number();
+    const fits = number >= 0 && (shape.alloc ? number <= maxObject : number < batch.ops);
+    if (!fits || !this.word(shape.suffix)) {
+      this.i = from;
+      return false;
+    }
+    batch.plain(shape.head, shape.type, number | 0, Math.floor(number / 2 ** 32));
+    return true;
+  }
+
+  /** Remembers the operation from `from` to here, whose number stands at `at` up to `end`. */
+  private learn(from: number, at: number, end: number, head: number, type: number, alloc: boolean): void {
+    if (this.i - from > MAX_SHAPE_BYTES) return;
+    // Copies, not views: the body's memory is handed to other requests afterwards.
+    const prefix = Uint8Array.from(this.b.subarray(from, at));
+    const suffix = Uint8Array.from(this.b.subarray(end, this.i));
+    if (this.shapes.length === MAX_SHAPES) this.shapes.shift();
+    this.shapes.push({ prefix, suffix, head, type, alloc });
+  }
+
+  private afresh(batch: Builder, maxObject: number): boolean {
+    const from = this.i;
+    let numberAt = 0;
+    let numberEnd = 0;
     if (!this.take(OPEN)) return false;
     let fields = 0;
     let alloc = false;
@@ -109,8 +160,10 @@ export class Scanner {
           break;
         case F_SIZE:
         case F_REF:
+          numberAt = this.i;
           number = this.number();
           if (number < 0) return false;
+          numberEnd = this.i;
           break;
         case F_NOSCAN:
           if (this.word(TRUE)) flags = Flag.noscan;
@@ -130,13 +183,17 @@ export class Scanner {
       if ((fields & ~F_NOSCAN) !== (F_OP | F_SIZE) || number > maxObject) return false;
       if ((fields & F_NOSCAN) === 0) flags = Flag.noscan;
       const type = flags === 0 ? 1 : 0;
-      batch.plain(BatchOp.alloc | (flags << 8), type, number | 0, Math.floor(number / 2 ** 32));
+      const head = BatchOp.alloc | (flags << 8);
+      batch.plain(head, type, number | 0, Math.floor(number / 2 ** 32));
+      this.learn(from, numberAt, numberEnd, head, type, true);
       return true;
     }
     const rest = fields & ~F_REUSE;
     if (rest === (F_OP | F_ADDRESS)) batch.plain(BatchOp.free | (flags << 8), 0, this.lo, this.hi);
     else if (rest === (F_OP | F_REF) && number < batch.ops) {
-      batch.plain(BatchOp.free | ((flags | Flag.byRef) << 8), 0, number, 0);
+      const head = BatchOp.free | ((flags | Flag.byRef) << 8);
+      batch.plain(head, 0, number, 0);
+      this.learn(from, numberAt, numberEnd, head, 0, false);
     } else return false;
     return true;
   }
