@@ -196,8 +196,10 @@ function freeLargeNow(h: Heap, p: P, s: number): void {
   if (!takeSpan(h, p, s, h.scalar(H_SWEEPGEN))) throw new Error('large span in no list');
   const npages = m[s + S_NPAGES];
   m[s + S_ALLOC_COUNT] = 0;
-  m[h.droppedBits + m[s + S_START] * 32] = 0;
+  // The slot is free before its root is forgotten: a recovery in between must not find the object rooted again.
   m[h.allocBits + m[s + S_START] * 32] = 0;
+  m[s + S_FREEINDEX] = 0;
+  m[h.droppedBits + m[s + S_START] * 32] = 0;
   f[p.stats + T_LARGE_FREE] += npages * PAGE_SIZE;
   f[p.stats + T_LARGE_FREE_COUNT]++;
   h.addScalar(H_HEAP_LIVE, -npages * PAGE_WORDS);

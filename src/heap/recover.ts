@@ -18,6 +18,7 @@
 import { breakLock, lockOwner } from '../memory/lock.js';
 import { ArenaState, setArenaState } from './arena.js';
 import {
+  G_DROPPED_AT_MARK,
   H_ARENAS,
   H_CENTRAL_INDEX,
   H_CUR_BASE,
@@ -114,6 +115,8 @@ export function recover(h: Heap, dead: P, heldWorld: boolean): void {
   rebuildRecords(h);
   rebuildSpecials(h);
   settleCounters(h, dead);
+  // Roots may have been dropped without being counted: the next sweep has to mark.
+  h.f[h.gcStats + G_DROPPED_AT_MARK] = -1;
   m[h.mheap + H_CENTRAL_INDEX] = 0;
   m[h.mheap + H_RECLAIM_INDEX] = 0;
   m[h.mheap + H_RECLAIM_CREDIT] = 0;
@@ -201,12 +204,16 @@ function settleOrphans(h: Heap, dead: P, kept: Set<number>, listed: Map<number, 
   }
 }
 
-/** Completes the hints: of a block whose last object was being dropped, the masks may say so and the slot's bit not yet. */
+/**
+ * Completes the hints: of a block whose last object was being dropped, the masks may say so and the slot's bit not yet; of one that was
+ * being cleared, its start mask may be gone and the other not.
+ */
 function hintTiny(h: Heap, s: number): void {
   const { m, u } = h;
   const at = h.droppedBits + m[s + S_START] * 32;
   for (let slot = 0; slot < m[s + S_NELEMS]; slot++) {
     const masks = tinyMaskAt(h, m[s + S_BASE] + slot * 2);
+    u[masks + 1] &= u[masks];
     if (u[masks] !== 0 && u[masks] === u[masks + 1] && isAllocated(h, s, slot)) m[at + (slot >> 5)] |= 1 << (slot & 31);
   }
 }

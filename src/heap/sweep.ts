@@ -248,12 +248,17 @@ function reclaimChunk(h: Heap, p: P, chunk: number): number {
   const { m } = h;
   let pages = 0;
   for (let i = chunk >> 5; i < (chunk + RECLAIM_CHUNK) >> 5; i++) {
+    // Spans that somebody else took first. Never waited for: their holder may be dead, and no safepoint is passed here.
+    let skip = 0;
     for (;;) {
-      const unmarked = Atomics.load(m, h.pageInUse + i) & ~Atomics.load(m, h.pageMarks + i);
-      const s = nextUnswept(h, i, unmarked);
-      if (s === 0) break;
-      // Somebody else was quicker: look again.
-      if (!takeSpan(h, p, s, h.scalar(H_SWEEPGEN) - 2)) continue;
+      const unmarked = Atomics.load(m, h.pageInUse + i) & ~Atomics.load(m, h.pageMarks + i) & ~skip;
+      const bit = nextUnswept(h, i, unmarked);
+      if (bit < 0) break;
+      const s = m[h.pageSpan + i * 32 + bit];
+      if (s === 0 || !takeSpan(h, p, s, h.scalar(H_SWEEPGEN) - 2)) {
+        skip |= 1 << bit;
+        continue;
+      }
       if (!tryAcquire(h, s)) throw new Error(`listed span ${spanId(h, s)} was swept behind its list`);
       pages += sweepSpan(h, p, s, false);
     }
@@ -261,7 +266,7 @@ function reclaimChunk(h: Heap, p: P, chunk: number): number {
   return pages;
 }
 
-/** First span among the pages of a bitmap word that still needs sweeping, or 0. */
+/** First of the pages of a bitmap word whose span still needs sweeping, as its bit; -1 if there is none. */
 function nextUnswept(h: Heap, word: number, pages: number): number {
   const sweepgen = h.scalar(H_SWEEPGEN);
   let left = pages;
@@ -269,7 +274,7 @@ function nextUnswept(h: Heap, word: number, pages: number): number {
     const bit = ctz(left);
     left &= left - 1;
     const s = h.m[h.pageSpan + word * 32 + bit];
-    if (s !== 0 && h.m[s + S_SWEEPGEN] === sweepgen - 2) return s;
+    if (s !== 0 && h.m[s + S_SWEEPGEN] === sweepgen - 2) return bit;
   }
-  return 0;
+  return -1;
 }

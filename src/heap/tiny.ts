@@ -78,7 +78,7 @@ export function clearTinyMasks(h: Heap, s: number): void {
   let any = false;
   for (let slot = 0; slot < m[s + S_NELEMS]; slot++) {
     const at = tinyMaskAt(h, m[s + S_BASE] + slot * 2);
-    if (u[at] === 0) continue;
+    if ((u[at] | u[at + 1]) === 0) continue;
     if (((m[alloc + (slot >> 5)] >>> (slot & 31)) & 1) === 1) any = true;
     else {
       u[at] = 0;

@@ -173,6 +173,6 @@ test.each([1, 2])('random programs on %i P', { timeout: 60_000 }, (procs) => {
       for (const run of program) run(d, procs);
       d.finish();
     }),
-    { numRuns: Number(process.env.MODEL_RUNS ?? 100) },
+    { numRuns: Number(process.env.MODEL_RUNS ?? 150) },
   );
 });
