@@ -71,7 +71,9 @@ export class ResultWriter {
    */
   results(batch: Builder, w: Int32Array, first: number, separator: number, lines: boolean, base = 0): void {
     const { ops, recordOf, errors } = batch;
-    for (let i = 0; i < ops; i++) {
+    const plain = recordOf === null && errors === null && !lines;
+    const from = plain ? this.plain(ops, w, first, separator) : 0;
+    for (let i = from; i < ops; i++) {
       this.room(MOST);
       if (i > 0 && !lines) this.byte(separator);
       const record = recordOf === null ? i : recordOf[i];
@@ -97,6 +99,27 @@ export class ResultWriter {
         this.byte(separator);
       }
     }
+  }
+
+  /** The results of operations that are one record each and went well, up to the first that did not. Returns how many. */
+  private plain(ops: number, w: Int32Array, first: number, separator: number): number {
+    this.room(ops * MOST);
+    const b = this.buffer;
+    let i = 0;
+    for (; i < ops; i++) {
+      const lo = w[first + i * 2];
+      const hi = w[first + i * 2 + 1];
+      if ((hi & 0xff_0000) !== 0) break;
+      if (i > 0) b[this.length++] = separator;
+      if ((lo | (hi & 0xffff)) !== 0) this.address(lo, hi);
+      else {
+        b[this.length] = 123;
+        b[this.length + 1] = 125;
+        this.length += 2;
+      }
+    }
+    this.done += i;
+    return i;
   }
 
   take(): Buffer {
