@@ -36,7 +36,8 @@ export async function main(argv: string[]): Promise<number> {
     return 2;
   }
 
-  const logger = pino({ level: config.logLevel });
+  // Descriptor 1 by itself, and synchronously: the last lines must be out before the process is.
+  const logger = pino({ level: config.logLevel }, pino.destination({ dest: 1, sync: true }));
   logger.info(
     { version: VERSION, model: GO_VERSION, node: process.version, config: effectiveConfig(config) },
     'starting',
