@@ -84,11 +84,6 @@ export function dropRoot(h: Heap, p: P, word: number, sub: number): number {
   return Status.ok;
 }
 
-/** Drops the root of an object that was just allocated to have none. */
-export function unroot(h: Heap, p: P, word: number, sub: number): void {
-  dropRoot(h, p, word, sub);
-}
-
 /** Frees the object at `word`.`sub` for immediate reuse. Returns a Status. */
 export function freeNow(h: Heap, p: P, word: number, sub: number): number {
   return h.memory.clobberFree !== true && freeCached(h, p, word, sub) ? OK : freeAny(h, p, word, sub);

@@ -21,6 +21,7 @@
 
 import { H_SWEEPGEN, type Heap, type P, P_HAND } from './heap.js';
 import { SPAN_STRIDE } from './layout.js';
+import { ctz32 as ctz, popcount32 as popcount } from './pallocbits.js';
 import { PAGE_WORDS, SPC_TO_HEADER_WORDS, SPC_TO_HEAP_BITS, SPC_TO_NELEMS, SPC_TO_WORDS } from './sizeclass.js';
 
 export const S_STATE = 0;
@@ -219,13 +220,4 @@ export function zeroWords(w: Float64Array, from: number, to: number): void {
   for (; i < to; i++) w[i] = 0;
 }
 
-/** Trailing zeros of a non-zero word. */
-export function ctz(x: number): number {
-  return 31 - Math.clz32(x & -x);
-}
-
-export function popcount(x: number): number {
-  let v = x - ((x >>> 1) & 0x5555_5555);
-  v = (v & 0x3333_3333) + ((v >>> 2) & 0x3333_3333);
-  return Math.imul((v + (v >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24;
-}
+export { ctz, popcount };

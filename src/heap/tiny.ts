@@ -54,11 +54,6 @@ export function mallocTiny(h: Heap, p: P, size: number): number {
   return block + (offset >> 3);
 }
 
-/** Whether a slot of span class 5 is a tiny block, not a 16-byte object. */
-export function isTinyBlock(h: Heap, word: number): boolean {
-  return h.u[tinyMaskAt(h, word)] !== 0;
-}
-
 /** Bytes of a block where objects start whose root is still held. */
 export function tinyRooted(h: Heap, word: number): number {
   const at = tinyMaskAt(h, word);

@@ -52,7 +52,6 @@ function happened(heap: Heap, m: Int32Array, at: number, completed: number): Sch
     case Op.batch:
       return completed === m[at + F_ARGS + 1] ? 'yes' : completed > 0 ? 'partly' : 'no';
     case Op.read:
-    case Op.describe:
     case Op.check:
       return 'no';
     default:

@@ -8,7 +8,7 @@
 
 import { droppedSinceMark, markAndAdvance } from '../gc/cycle.js';
 import { check } from '../heap/check.js';
-import { dropRoot, freeNow, unroot } from '../heap/free.js';
+import { dropRoot, freeNow } from '../heap/free.js';
 import { HEAP_BASE, type Heap, type P, Served, T_SERVED, T_SPANS_FREED, T_SPANS_SWEPT } from '../heap/heap.js';
 import { mallocNoscan, mallocScan, ZERO_BASE } from '../heap/malloc.js';
 import { flushedMemStats, readMemStats, recordPause } from '../heap/memstats.js';
@@ -91,9 +91,6 @@ export class Executor {
       case Op.setPointer:
         m[r] = this.setPointer(m[a], m[a + 1], m[a + 2], m[a + 3], m[a + 4]);
         break;
-      case Op.describe:
-        m[r] = this.resolveLive(m[a], m[a + 1]);
-        break;
       default:
         break;
     }
@@ -126,7 +123,7 @@ export class Executor {
     if (word !== ZERO_BASE) {
       const s = h.m[h.pageSpan + (word >> (PAGE_SHIFT - 3))];
       h.m[s + S_PUBLISHED] = h.m[s + S_FREEINDEX];
-      if ((flags & Flag.unrooted) !== 0) unroot(h, p, word, sub);
+      if ((flags & Flag.unrooted) !== 0) dropRoot(h, p, word, sub);
     }
     return Status.ok;
   }

@@ -39,8 +39,6 @@ export const Op = {
   write: 8,
   /** Sets a pointer word. A0, A1 address; A2 word; A3, A4 target (0: null). R0 status. */
   setPointer: 9,
-  /** Describes an object as JSON at A2 (length A3). A0, A1 address. R0 status, R1 length. */
-  describe: 10,
   /** Shrinks or waits: does nothing. What health checks and tests send through a P. */
   nop: 11,
 } as const;
