@@ -5,6 +5,8 @@
 
 import { type FastifyPluginCallbackTypebox, Type } from '@fastify/type-provider-typebox';
 import type { HostedHeap } from '../src/server/hosted.js';
+import { RUNS } from '../src/server/route.js';
+import { schedProblem } from '../src/server/sched-errors.js';
 import { HeapParams, shared } from '../src/server/schemas/common.js';
 import { HeapList, type HeapView } from '../src/server/schemas/heap.js';
 import { SettingsInput, SettingsPatch } from '../src/server/schemas/settings.js';
@@ -85,21 +87,24 @@ const heaps: FastifyPluginCallbackTypebox = (app, _options, done) => {
   app.patch(
     '/:heap',
     {
-      config: { problems: ['invalid-setting', 'setting-not-live'] },
+      config: { problems: ['invalid-setting', 'setting-not-live', ...RUNS] },
       schema: {
         operationId: 'patchHeap',
         tags: ['heaps'],
         summary: 'Change GOGC or GOMEMLIMIT of a live heap',
+        description: 'As debug.SetGCPercent and debug.SetMemoryLimit do: goals and trigger follow at once.',
         params: HeapParams,
         body: shared(SettingsPatch),
         response: { 200: heapAnswer('The heap with its new settings') },
       },
     },
-    (request, reply) => {
+    async (request) => {
       const heap = registry.get(request.params.heap);
-      heap.update(resolvePatch(request.body));
+      await heap.update(resolvePatch(request.body)).catch((error) => {
+        throw schedProblem(error, heap.settings.gomaxprocs);
+      });
       app.logger.info({ heap: heap.name, settings: settingsView(heap.settings), reqId: request.id }, 'heap changed');
-      reply.send(view(heap));
+      return view(heap);
     },
   );
 

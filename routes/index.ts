@@ -11,6 +11,7 @@ import arenas from './arenas.js';
 import batch from './batch.js';
 import check from './check.js';
 import free from './free.js';
+import gc from './gc.js';
 import health from './health.js';
 import heaps from './heaps.js';
 import mcentrals from './mcentrals.js';
@@ -20,6 +21,8 @@ import objects from './objects.js';
 import openapi from './openapi.js';
 import problems from './problems.js';
 import ps from './ps.js';
+import reach from './reach.js';
+import scavenge from './scavenge.js';
 import sd from './sd.js';
 import sizeClasses from './size-classes.js';
 import spans from './spans.js';
@@ -31,7 +34,10 @@ const OF_A_HEAP = [
   free,
   batch,
   objects,
+  reach,
+  gc,
   sweep,
+  scavenge,
   check,
   memstats,
   sizeClasses,

@@ -1,7 +1,7 @@
 /** GET …/memstats: Go's MemStats, field for field, without disturbing the heap unless asked to. */
 
 import { type FastifyPluginCallbackTypebox, Type } from '@fastify/type-provider-typebox';
-import { type MemStats, readMemStats } from '../src/heap/memstats.js';
+import { type GCMemStats, memStats } from '../src/gc/memstats.js';
 import { Op } from '../src/sched/ops.js';
 import { callJson, heapsOf, RUNS } from '../src/server/route.js';
 import { HeapParams } from '../src/server/schemas/common.js';
@@ -34,10 +34,10 @@ const memstats: FastifyPluginCallbackTypebox = (app, _options, done) => {
         response: { 200: { ...MemStatsAnswer, description: 'The statistics' } },
       },
     },
-    async (request): Promise<MemStats> => {
+    async (request): Promise<GCMemStats> => {
       const host = heaps.get(request.params.heap);
-      if (request.query.flush !== true) return readMemStats(host.heap);
-      return callJson<MemStats>(host, Op.flush, [0], 1 << 16);
+      if (request.query.flush !== true) return memStats(host.heap);
+      return callJson<GCMemStats>(host, Op.flush, [0], 1 << 16);
     },
   );
   done();

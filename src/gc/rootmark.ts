@@ -1,17 +1,19 @@
 /**
- * Marking from the root bits: every object whose root is still held is live.
+ * Marking from the root bits: every object whose root is held is live.
  *
- * Root bits are kept inverted (droppedBits), so the marks of a span are its allocated slots without its dropped ones: one AND-NOT of two
- * bitmaps for 32 slots, at memory speed, and the objects' own bytes are never read. For heaps without pointers this
- * is the whole mark, and exact.
+ * Root bits are kept inverted (droppedBits), so the rooted slots of a span are its allocated ones without its dropped ones: one AND-NOT of two
+ * bitmaps for 32 slots, at memory speed, and the objects' own bytes are never read. For spans without pointers that is all there is
+ * to do; a span with pointers is queued if that marked anything.
  *
- * Tiny blocks are the exception: the dropped bit of a block is a hint, its masks decide, and the block that a P is filling is live
- * whatever they say, since it is about to get another object (Go's gcMarkTinyAllocs).
+ * It happens in jobs of 64 spans while the program runs. What is allocated meanwhile is black anyway; a root that is dropped meanwhile may keep its
+ * object for one more cycle. Spans that were made after the mark began need no root marking.
  *
- * With the world stopped. Precondition: nothing is left to sweep, and all marks are clear (each sweep leaves them so).
+ * Tiny blocks are the exception: the dropped bit of a block is a hint, its masks decide, and the block that a P is filling when the mark begins
+ * is live whatever they say, since it is about to get another object (Go's gcMarkTinyAllocs).
  */
 
-import { H_HEAP_LIVE, H_HEAP_MARKED, H_SPAN_NEXT, type Heap, P_TINY } from '../heap/heap.js';
+import { markPage } from '../heap/black.js';
+import { H_ROOT_END, H_ROOT_NEXT, type Heap, type P, P_TINY, T_MARKED, T_ROOTS_MARKED } from '../heap/heap.js';
 import {
   allocatedGroup,
   ctz,
@@ -19,6 +21,7 @@ import {
   S_BASE,
   S_HAS_TINY,
   S_NELEMS,
+  S_SPANCLASS,
   S_START,
   S_STATE,
   S_WORDS,
@@ -27,28 +30,41 @@ import {
 } from '../heap/mspan.js';
 import { PAGE_WORDS } from '../heap/sizeclass.js';
 import { tinyMaskAt, tinyRooted } from '../heap/tiny.js';
+import { queueSpan } from './mark.js';
 
-/** Marks everything that a root holds. Returns whether it kept garbage: a tiny block without a root that a P was filling. */
-export function markRoots(h: Heap): boolean {
+/** Spans of one job. */
+const JOB = 64;
+
+/** Marks the roots of the next few spans; false when no job is left. */
+export function markRootJob(h: Heap, p: P): boolean {
   const { m } = h;
-  m.fill(0, h.pageMarks, h.pageMarks + Math.ceil(h.pages / 32));
+  const end = m[h.mheap + H_ROOT_END];
+  if (m[h.mheap + H_ROOT_NEXT] >= end) return false;
+  const first = Atomics.add(m, h.mheap + H_ROOT_NEXT, JOB);
+  const last = Math.min(first + JOB, end);
+  let roots = 0;
   let marked = 0;
-  const last = h.scalar(H_SPAN_NEXT);
-  for (let id = 1; id < last; id++) {
+  for (let id = first; id < last; id++) {
     const s = spanAt(h, id);
-    if (m[s + S_STATE] === SpanState.inUse) marked += markSpan(h, s) * m[s + S_WORDS];
+    if (m[s + S_STATE] !== SpanState.inUse) continue;
+    const n = markSpan(h, p, s);
+    roots += n;
+    // The bytes of an object with pointers are counted when it is scanned.
+    if ((m[s + S_SPANCLASS] & 1) === 1) marked += n * m[s + S_WORDS];
   }
-  const current = markCurrentTiny(h);
-  marked += current;
-  m[h.mheap + H_HEAP_MARKED] = marked;
-  m[h.mheap + H_HEAP_LIVE] = marked;
-  return current > 0;
+  h.f[p.stats + T_ROOTS_MARKED] += roots;
+  h.f[p.stats + T_MARKED] += marked * 8;
+  return true;
 }
 
-/** Marks the rooted slots of a span; returns how many. */
-function markSpan(h: Heap, s: number): number {
-  const { m } = h;
+/** Whether every root job was taken. */
+export const rootsTaken = (h: Heap): boolean => h.m[h.mheap + H_ROOT_NEXT] >= h.m[h.mheap + H_ROOT_END];
+
+/** Marks the rooted slots of a span; returns how many were not marked yet. */
+function markSpan(h: Heap, p: P, s: number): number {
+  const { m, solo } = h;
   const at = m[s + S_START] * 32;
+  const marks = h.markBits + at;
   const groups = (m[s + S_NELEMS] + 31) >> 5;
   const tiny = m[s + S_HAS_TINY] !== 0;
   let n = 0;
@@ -57,10 +73,16 @@ function markSpan(h: Heap, s: number): number {
     const dropped = m[h.droppedBits + at + i];
     let live = allocated & ~dropped;
     if (tiny) live |= stillRooted(h, s, i, allocated & dropped);
-    m[h.markBits + at + i] = live;
+    live &= ~m[marks + i];
+    if (live === 0) continue;
+    if (solo) m[marks + i] |= live;
+    else live &= ~Atomics.or(m, marks + i, live);
     n += popcount(live);
   }
-  if (n > 0) setPageMark(h, m[s + S_START]);
+  if (n > 0) {
+    if ((m[s + S_SPANCLASS] & 1) === 0) queueSpan(h, p, s);
+    else markPage(h, m[s + S_START]);
+  }
   return n;
 }
 
@@ -74,25 +96,25 @@ function stillRooted(h: Heap, s: number, group: number, hinted: number): number 
   return live;
 }
 
-function setPageMark(h: Heap, page: number): void {
-  h.m[h.pageMarks + (page >> 5)] |= 1 << (page & 31);
-}
-
-/** Marks the block that each P is filling; returns the words that this added. */
-function markCurrentTiny(h: Heap): number {
+/**
+ * Marks the block that each P is filling. With the world stopped, as the mark begins. Returns whether one of them has no rooted
+ * object: garbage that this cycle keeps.
+ */
+export function markCurrentTiny(h: Heap, p: P): boolean {
   const { m } = h;
-  let added = 0;
-  for (const p of h.ps) {
-    const block = m[p.at + P_TINY] - 1;
+  let kept = false;
+  for (const other of h.ps) {
+    const block = m[other.at + P_TINY] - 1;
     if (block < 0 || h.u[tinyMaskAt(h, block)] === 0) continue;
+    if (tinyRooted(h, block) === 0) kept = true;
     const page = (block / PAGE_WORDS) | 0;
     const s = m[h.pageSpan + page];
     const slot = (block - m[s + S_BASE]) >> 1;
     const at = h.markBits + m[s + S_START] * 32 + (slot >> 5);
     if (((m[at] >>> (slot & 31)) & 1) === 1) continue;
     m[at] |= 1 << (slot & 31);
-    setPageMark(h, m[s + S_START]);
-    added += 2;
+    markPage(h, m[s + S_START]);
+    h.f[p.stats + T_MARKED] += 16;
   }
-  return added;
+  return kept;
 }

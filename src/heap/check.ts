@@ -6,6 +6,7 @@
  *
  *      spans       do not overlap; each stands in exactly one place; counts, caches and sweepgens fit that place     check-spans.ts
  *      pages       page map, page bitmaps, summaries, page caches, arena states and page counts follow from the spans
+ *      released    pages that count as released read zero, where they really were
  *      lists       every link is mutual, every length true, every span where it says it is
  *      slots       dropped roots, tiny masks, marks, reusable stacks, zeroed memory                                  check-spans.ts
  *      statistics  mallocs minus frees are the allocated slots, by size class; Go's identities hold
@@ -55,7 +56,7 @@ import {
   Where,
 } from './mspan.js';
 import { pageCacheScavPages } from './pagecache.js';
-import { NUM_SIZE_CLASSES, NUM_SPAN_CLASSES, PAGE_SIZE } from './sizeclass.js';
+import { NUM_SIZE_CLASSES, NUM_SPAN_CLASSES, PAGE_SIZE, PAGE_WORDS } from './sizeclass.js';
 import { specialsOf } from './specials.js';
 
 const MAX_REPORTS = 1000;
@@ -213,6 +214,7 @@ function checkPages(h: Heap, r: Report, truth: Truth): void {
       if (((m[pc + 1 + (i >> 5)] >>> (i & 31)) & 1) === 0) continue;
       if (cached.has(m[pc] + i)) r.add(`page ${m[pc] + i} is in two page caches`);
       cached.set(m[pc] + i, p.id);
+      if (((m[pc + 3 + (i >> 5)] >>> (i & 31)) & 1) === 1) checkReleased(h, r, m[pc] + i);
     }
   }
   for (let page = 0; page < mapped; page++) {
@@ -225,7 +227,10 @@ function checkPages(h: Heap, r: Report, truth: Truth): void {
     const allocated = pageAlloc.isAllocated(page);
     if (allocated !== (s !== 0 || inCache))
       r.add(`page ${page}: page allocator says ${allocated ? 'allocated' : 'free'}`);
-    if (!allocated && pageAlloc.isScavenged(page)) released++;
+    if (!allocated && pageAlloc.isScavenged(page)) {
+      released++;
+      checkReleased(h, r, page);
+    }
   }
   pageAlloc.checkSummaries(r.add);
   r.equal('pages in use', h.scalar(H_PAGES_INUSE), truth.inusePages);
@@ -237,6 +242,17 @@ function checkPages(h: Heap, r: Report, truth: Truth): void {
     const should =
       i * h.arenaPages < mapped ? ArenaState.Ready : i < h.scalar(H_ARENAS) ? ArenaState.Prepared : ArenaState.Reserved;
     r.equal(`state of arena ${i}`, arenaState(h, i), should);
+  }
+}
+
+/** The first word of a released page, the middle one and the last are zero: each 4 KiB page of the operating system is seen. */
+function checkReleased(h: Heap, r: Report, page: number): void {
+  if (!h.releases) return;
+  const first = page * PAGE_WORDS;
+  for (let word = first; word <= first + PAGE_WORDS; word += PAGE_WORDS / 2) {
+    const at = Math.min(word, first + PAGE_WORDS - 1);
+    // Bits count, not numbers: -0 is dirty.
+    if (!Object.is(h.w[at], 0)) r.add(`page ${page} counts as released, but its word ${at - first} is not zero`);
   }
 }
 

@@ -13,6 +13,7 @@
  */
 
 import {
+  H_GC_PHASE,
   H_HEAP_LIVE,
   H_SWEEPGEN,
   type Heap,
@@ -29,8 +30,6 @@ import { REUSABLE_CAP } from './layout.js';
 import { fullSwept, partialSwept, pushSpan, takeSpan } from './mcentral.js';
 import { freeSpan } from './mheap.js';
 import {
-  belowMask,
-  groupMask,
   refillAllocCache,
   S_ALLOC_CACHE,
   S_ALLOC_COUNT,
@@ -47,6 +46,7 @@ import {
   S_START,
   S_SWEEPGEN,
   S_WORDS,
+  writeDownFreeindex,
 } from './mspan.js';
 import { clobber, Found, resolve, Status } from './objects.js';
 import { PAGE_SHIFT, PAGE_SIZE, PAGE_WORDS, SPC_TO_HEADER_WORDS, SPC_TO_MAGIC, TINY_SPAN_CLASS } from './sizeclass.js';
@@ -136,10 +136,12 @@ function freeAny(h: Heap, p: P, word: number, sub: number): number {
     if (!setDropped(h, s, slot)) return Status.alreadyFreed;
     f[p.stats + T_DROPPED]++;
   }
+  const spc = m[s + S_SPANCLASS];
+  // While marking no span may go: it may stand in a mark queue. The object is garbage for the next sweep.
+  if (spc < 2 && m[h.mheap + H_GC_PHASE] !== 0) return Status.ok;
   f[p.stats + T_IMMEDIATE]++;
   if (m[s + S_SPECIALS] !== 0) removeSites(h, p, s, slot);
   if (h.memory.clobberFree) clobber(h, s, slot);
-  const spc = m[s + S_SPANCLASS];
   if (spc < 2) {
     freeLargeNow(h, p, s);
     return Status.ok;
@@ -210,6 +212,8 @@ export function flushReusable(h: Heap, p: P, spc: number): void {
   const names = Array.from(m.subarray(stack, stack + n));
   m.copyWithin(stack, stack + n, stack + depth);
   m[p.at + P_REUSABLE + spc] = depth - n;
+  // While marking they are left to the collector: a slot may be marked, and a marked slot must not be free.
+  if (m[h.mheap + H_GC_PHASE] !== 0) return;
   const bySpan = new Map<number, number[]>();
   for (const name of names) {
     const s = m[h.pageSpan + (name >> 10)];
@@ -234,9 +238,7 @@ function returnSlots(h: Heap, p: P, s: number, slots: number[]): void {
   // Write down in allocBits what freeindex said, then open the slots.
   const at = m[s + S_START] * 32;
   const nelems = m[s + S_NELEMS];
-  const freeindex = m[s + S_FREEINDEX];
-  for (let i = 0; i * 32 < freeindex; i++)
-    m[h.allocBits + at + i] |= belowMask(i * 32, freeindex) & groupMask(i * 32, nelems);
+  writeDownFreeindex(h, s);
   // From here on the bitmap alone tells: a recovery half way through counts it again.
   m[s + S_FREEINDEX] = 0;
   for (const slot of slots) {

@@ -20,6 +20,7 @@ import {
   chunksOf,
   type Geometry,
   heapLayout,
+  markQueueSize,
   P_STATS_STRIDE,
   P_STRIDE,
   pagesOf,
@@ -61,6 +62,27 @@ export const H_PEAK_INUSE = 25; // any, monotone: most pages ever in use
 export const H_RECOVERIES = 26; // recovery
 export const H_PAGES_SWEPT_FREED = 27; // atomic: pages that sweeping gave back, ever
 export const H_PEAK_STRUCTS = 28; // heap lock: most span records ever handed out
+export const H_GC_PHASE = 29; // stopped world: GcPhase
+export const H_PHASE_GEN = 30; // stopped world: sweepgen that the mark under way began at
+export const H_TRIGGER = 31; // bytes / 8 of heapLive at which a cycle starts; 0: ask the pacer (there is a memory limit)
+export const H_ROOT_NEXT = 32; // atomic: next span record whose roots are to be marked
+export const H_ROOT_END = 33; // stopped world: span records that existed when the mark began
+export const H_BG_CREDIT = 34; // atomic: bytes / 8 scanned by mark workers and not yet taken by assists
+export const H_DEDICATED = 35; // atomic: dedicated mark workers still wanted
+export const H_CYCLES = 36; // stopped world: cycles begun (H_NUM_GC counts those whose mark is done)
+export const H_GC_PERCENT = 37; // stopped world: GOGC, -1 when off
+export const H_RESTART = 38; // a cycle was abandoned, because a thread died in it: 1 + why it had begun
+export const H_SCAVENGER = 39; // atomic: 1 while some P acts as the background scavenger
+export const H_ABANDONED = 40; // stopped world: cycles abandoned
+export const H_RECLAIMED_PAGES = 41; // atomic: released pages that spans took again, ever (wraps)
+export const H_SCAVENGED_BG = 42; // heap lock: pages released by the background scavenger, ever (wraps)
+export const H_SCAVENGED_EAGER = 43; // heap lock: pages released by allocations, ever (wraps)
+export const H_SCAVENGED_FORCED = 44; // heap lock: pages released on request, ever (wraps)
+export const H_TERMINATING = 45; // atomic: 1 while some P tries to end the mark
+export const H_PAGES_SWEPT_BASIS = 46; // stopped world: pagesSwept when the sweep was paced
+export const H_LIMITED = 47; // 1: the CPU limiter is on, there are no assists and no inline scavenging
+export const H_LIMITER_LOCK = 49; // atomic: 1 while some P updates the limiter
+export const H_HEAP_SCAN = 48; // atomic: bytes / 8 of allocated objects that would be scanned
 
 /** The collector's doubles, in region `gcStats`: with the world stopped. */
 export const G_DROPPED_AT_MARK = 0; // roots dropped as of the last mark
@@ -68,7 +90,18 @@ export const G_LAST_GC = 1; // ns since 1970
 export const G_PAUSE_TOTAL = 2; // ns
 export const G_PAUSE_NS = 32; // ring of the last 256 pauses
 export const G_PAUSE_END = 288; // and when they ended
+export const G_SWEEP_PPB = 3; // pages to sweep for each byte allocated; 0: none
+export const G_SWEEP_LIVE = 4; // heapLive, in bytes, when the sweep was paced
+export const G_SCAV_LIMIT_GOAL = 5; // bytes that may stay mapped under the memory limit, Infinity when that is no concern
+export const G_SCAV_PERCENT_GOAL = 6; // bytes that the scavenger leaves retained, Infinity when it has nothing to do
+export const G_MEMORY_LIMIT = 7; // bytes, Infinity when off
 export const PAUSES = 256;
+
+/** A trigger that no heap reaches. */
+export const NO_TRIGGER = 0x7fff_ffff;
+
+/** The collector's phase. Termination only exists while the world is stopped. */
+export const GcPhase = { off: 0, mark: 1, markTermination: 2 } as const;
 
 /** A P's record, in region `p`. Owner only, but for what recovery reads. */
 export const P_ALLOC = 0; // 136 spans: the mcache
@@ -84,6 +117,11 @@ export const P_HAND = 419; // the span this P holds outside every list and cache
 export const P_SPAN_CACHE_LEN = 420;
 export const P_SPAN_CACHE = 421; // 128 span records (mspancache)
 export const P_ALIVE = 560; // 1 while the heap has this P
+export const P_SCAN_ALLOC = 561; // bytes of scannable objects allocated since they were last added to H_HEAP_SCAN
+export const P_ASSIST_DEBT = 562; // bytes / 8 allocated during this mark and not paid for by marking; negative: credit
+export const P_QUEUE_HEAD = 576; // spans to scan: ring in markQueue; taken from by anyone
+export const P_QUEUE_TAIL = 592; // by the owner
+export const P_MARKING = 608; // 1 while the P's thread marks
 
 export const SPAN_CACHE_CAP = 128;
 
@@ -107,6 +145,25 @@ export const T_REFILLS = 160; // 136: spans taken from mcentral, by span class
 export const T_GROWS = 296; // 136: of those, spans made new from the heap
 export const T_REQUESTED = 432; // 136: bytes requested, by span class, as of the last refill or flush
 export const T_REUSED = 568; // 136: allocations served from slots freed for immediate reuse, by span class
+export const T_SCAN_WORK = 704; // bytes scanned, ever
+export const T_MARKED = 705; // bytes marked, ever
+export const T_SPANS_SCANNED = 706; // spans taken from a mark queue
+export const T_OBJECTS_SCANNED = 707;
+export const T_ASSIST_NS = 708;
+export const T_DEDICATED_NS = 709;
+export const T_FRACTIONAL_NS = 710;
+export const T_IDLE_NS = 711; // marking that used an otherwise idle P
+export const T_WAIT_NS = 712; // the P's thread slept
+export const T_SCAVENGE_NS = 713; // background scavenging
+export const T_SCAVENGE_ASSIST_NS = 714; // scavenging by allocations
+export const T_UNLINKED = 715; // pointers overwritten: what they pointed to may be garbage
+export const T_SHADED = 716; // pointers that the write barrier marked
+export const T_ASSISTS = 717;
+export const T_ROOTS_MARKED = 718; // objects marked by their root
+export const T_ASSIST_WORK = 719; // bytes scanned by assists
+export const T_ASSIST_STOLEN = 720; // bytes of background credit taken by assists
+export const T_STOLEN_SPANS = 721; // spans taken from another P's queue
+export const T_SWEEP_NS = 722; // sweeping for allocations and in the background
 
 /** Which level served an allocation. */
 export const Served = { tiny: 0, mcache: 1, mcentral: 2, mheap: 3, os: 4 } as const;
@@ -117,6 +174,8 @@ export interface HeapMemory {
   readonly geometry: Geometry;
   readonly reservation: SharedArrayBuffer;
   readonly metadata: SharedArrayBuffer;
+  /** When it was made, in milliseconds since 1970: the zero of its clock. */
+  readonly born: number;
   /** `clobberfree=1`: freed slots are overwritten when swept. */
   readonly clobberFree: boolean;
 }
@@ -149,6 +208,13 @@ export class Heap {
   readonly specials: number;
   readonly allocBits: number;
   readonly markBits: number;
+  readonly scanBits: number;
+  /** Rings of spans to scan, one a P, each with room for every span. */
+  readonly markQueue: number;
+  readonly markQueueSize: number;
+  /** The pacer's doubles (gc/pacer.ts), those of its helpers, and the history of cycles. */
+  readonly pacer: number;
+  readonly cycles: number;
   readonly droppedBits: number;
   readonly tinyMasks: number;
   readonly pageAlloc: PageAlloc;
@@ -159,11 +225,16 @@ export class Heap {
   readonly ps: readonly P[];
   /** Called while waiting for another P at a point where this one may be stopped. The scheduler sets it. */
   poll: () => void = () => {};
+  /** Nanoseconds since the heap was made, on a clock that all its threads share. A simulation sets its own. */
+  now: () => number;
 
   constructor(memory: HeapMemory) {
     const g = memory.geometry;
     const r = heapLayout(g).regions;
     this.memory = memory;
+    // performance.now() counts from the start of its own thread: the difference of the origins makes it one clock.
+    const since = performance.timeOrigin - memory.born;
+    this.now = () => (since + performance.now()) * 1e6;
     this.geometry = g;
     this.pages = pagesOf(g);
     this.arenaPages = this.pages / arenasOf(g);
@@ -187,6 +258,11 @@ export class Heap {
     this.specials = r.specials.at;
     this.allocBits = r.allocBits.at;
     this.markBits = r.markBits.at;
+    this.scanBits = r.scanBits.at;
+    this.markQueue = r.markQueue.at;
+    this.markQueueSize = markQueueSize(g);
+    this.pacer = r.pacer.at;
+    this.cycles = r.cycles.at;
     this.droppedBits = r.droppedBits.at;
     this.tinyMasks = 0; // the uint16 view begins there
     this.pageAlloc = new PageAlloc(this.m, r.pageAlloc.at, chunksOf(g));
@@ -202,6 +278,7 @@ export class Heap {
       geometry,
       reservation: reserve(geometry.reserve),
       metadata: new SharedArrayBuffer(heapLayout(geometry).bytes),
+      born: performance.timeOrigin + performance.now(),
       clobberFree: options.clobberFree ?? false,
     });
     heap.init();
@@ -220,6 +297,11 @@ export class Heap {
     m[this.mheap + H_TYPES] = 2; // 0: no pointers, 1: all words are pointers
     m[this.mheap + H_SWEEP_DONE] = 1;
     m[this.mheap + H_NPROCS] = this.geometry.procs;
+    m[this.mheap + H_TRIGGER] = NO_TRIGGER;
+    m[this.mheap + H_GC_PERCENT] = -1;
+    this.f[this.gcStats + G_SCAV_LIMIT_GOAL] = Number.POSITIVE_INFINITY;
+    this.f[this.gcStats + G_SCAV_PERCENT_GOAL] = Number.POSITIVE_INFINITY;
+    this.f[this.gcStats + G_MEMORY_LIMIT] = Number.POSITIVE_INFINITY;
     for (const p of this.ps) {
       m.fill(this.spans, p.at + P_ALLOC, p.at + P_ALLOC + NUM_SPAN_CLASSES);
       m[p.at + P_ALIVE] = 1;
@@ -257,6 +339,8 @@ export class P {
   readonly reusable: number;
   /** The deepest level that served since it was last reset. */
   served: number = Served.mcache;
+  /** The collector wants to be asked before the next allocation: a cycle may be due, or an assist. */
+  attention = false;
   /** Byte within its first word where the tiny object that was just allocated starts. */
   sub = 0;
 

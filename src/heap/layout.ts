@@ -31,6 +31,9 @@ export const pagesOf = (g: Geometry): number => g.reserve / PAGE_SIZE;
 export const chunksOf = (g: Geometry): number => Math.ceil(pagesOf(g) / 512);
 export const arenasOf = (g: Geometry): number => g.reserve / g.arenaSize;
 
+/** Entries of a P's mark queue: a power of two with room for every span that the heap can have. */
+export const markQueueSize = (g: Geometry): number => 2 ** Math.ceil(Math.log2(pagesOf(g) + 1));
+
 /** int32 words of a span record. */
 export const SPAN_STRIDE = 32;
 /** int32 words of an mcentral: its lock, then four lists of head, tail, length. */
@@ -38,9 +41,13 @@ export const MCENTRAL_STRIDE = LOCK_WORDS + 4 * 4 + 8;
 /** int32 words of a P's record. */
 export const P_STRIDE = 640;
 /** float64 statistics of a P. */
-export const P_STATS_STRIDE = 704;
+export const P_STATS_STRIDE = 768;
 /** Slots a P keeps for immediate reuse, per span class. */
 export const REUSABLE_CAP = 32;
+/** Doubles of the pacer's region, cycles that are remembered, and doubles for each of them. */
+export const PACER_WORDS = 1024;
+export const CYCLES = 256;
+export const CYCLE_STRIDE = 48;
 /** int32 words of an arena's record. */
 export const ARENA_STRIDE = 16;
 /** int32 words of a type's record, and how many types a heap knows. */
@@ -56,7 +63,7 @@ const TABLE = [
   {
     name: 'mheap',
     type: 'i32',
-    count: () => 64,
+    count: () => 128,
     meaning: 'scalars of the heap: see H_* in heap.ts; each names its lock',
   },
   { name: 'heapLock', type: 'i32', count: () => LOCK_WORDS, meaning: 'the heap lock: pages, arenas, span records' },
@@ -89,6 +96,24 @@ const TABLE = [
     type: 'f64',
     count: () => 544,
     meaning: 'the collector: pauses, what the last mark saw; stopped world',
+  },
+  {
+    name: 'pacer',
+    type: 'f64',
+    count: () => PACER_WORDS,
+    meaning: 'pacer, CPU limiter, scavenger, pause histograms: offsets in gc/state.ts; stopped world, or as said there',
+  },
+  {
+    name: 'cycles',
+    type: 'f64',
+    count: () => CYCLES * CYCLE_STRIDE,
+    meaning: 'the last 256 cycles: gc/record.ts; by whoever runs the cycle',
+  },
+  {
+    name: 'markQueue',
+    type: 'i32',
+    count: (g) => g.procs * markQueueSize(g),
+    meaning: 'per P: a ring of spans that have marked objects to scan; pushed by the owner, taken by anyone',
   },
   {
     name: 'reusable',
@@ -151,7 +176,13 @@ const TABLE = [
     name: 'markBits',
     type: 'i32',
     count: (g) => pagesOf(g) * 32,
-    meaning: 'per page 1,024 slot bits: reached by the collector',
+    meaning: 'per page 1,024 slot bits: reached by the collector; atomic while marking',
+  },
+  {
+    name: 'scanBits',
+    type: 'i32',
+    count: (g) => pagesOf(g) * 32,
+    meaning: 'per page 1,024 slot bits: marked objects whose pointers were followed, or need not be; atomic',
   },
   {
     name: 'droppedBits',

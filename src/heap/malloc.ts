@@ -17,13 +17,15 @@
  * heap is then as it was.
  */
 
+import { blackenSlot } from './black.js';
 import {
-  H_HEAP_LIVE,
+  H_GC_PHASE,
   type Heap,
   type P,
   P_ALLOC,
   P_REQUESTED,
   P_REUSABLE,
+  P_SCAN_ALLOC,
   Served,
   T_LARGE_ALLOC,
   T_LARGE_ALLOC_COUNT,
@@ -31,10 +33,11 @@ import {
   T_REUSED,
 } from './heap.js';
 import { REUSABLE_CAP } from './layout.js';
-import { nextSlotSlow } from './mcache.js';
+import { growLive, nextSlotSlow } from './mcache.js';
 import { fullSwept, pushSpan } from './mcentral.js';
 import { allocSpan } from './mheap.js';
 import {
+  groupMask,
   S_ALLOC_CACHE,
   S_ALLOC_COUNT,
   S_BASE,
@@ -61,8 +64,9 @@ import {
   sizeToClass,
   TINY_SIZE,
 } from './sizeclass.js';
+import { deductSweepCredit } from './sweepcredit.js';
 import { mallocTiny } from './tiny.js';
-import { TYPE_ALL_POINTERS, writeHeapBits } from './types.js';
+import { scanWords, TYPE_ALL_POINTERS, writeHeapBits } from './types.js';
 
 /** The address of every zero-size object: just below the heap. */
 export const ZERO_BASE = -2;
@@ -85,6 +89,7 @@ const BASE = S_BASE;
 const WORDS = S_WORDS;
 const CAP = REUSABLE_CAP;
 const REUSED = T_REUSED;
+const GC_PHASE = H_GC_PHASE;
 const CLASS_WORDS = SPC_TO_WORDS;
 
 /** Allocates `size` bytes without pointers, zeroed and rooted. */
@@ -106,7 +111,14 @@ export function mallocScan(h: Heap, p: P, size: number, type = TYPE_ALL_POINTERS
     if (size === 0) return ZERO_BASE;
     const spc = sizeToClass(size) << 1;
     const word = allocSlot(h, p, spc, size);
-    if (word >= 0) writeHeapBits(h, word, SPC_TO_HEAP_BITS[spc], SPC_TO_WORDS[spc], maskLo, maskHi);
+    if (word >= 0) {
+      writeHeapBits(h, word, SPC_TO_HEAP_BITS[spc], SPC_TO_WORDS[spc], maskLo, maskHi);
+      // What the collector would scan: up to the last pointer.
+      const words = (size + 7) >> 3;
+      const high = words > 32 ? maskHi & groupMask(32, words) : 0;
+      const last = high !== 0 ? 64 - Math.clz32(high) : 32 - Math.clz32(maskLo & groupMask(0, words));
+      h.m[p.at + P_SCAN_ALLOC] += last;
+    }
     return word;
   }
   if (size > MAX_SMALL_REQUEST) return mallocLarge(h, p, size, false, type);
@@ -116,6 +128,7 @@ export function mallocScan(h: Heap, p: P, size: number, type = TYPE_ALL_POINTERS
   zeroIfDirty(h, slot, spc);
   h.w32[slot * 2] = type;
   h.w32[slot * 2 + 1] = 0;
+  h.m[p.at + P_SCAN_ALLOC] += scanWords(h, type, (size + 7) >> 3);
   return slot + 1;
 }
 
@@ -156,6 +169,7 @@ function reuseSlot(h: Heap, p: P, spc: number, size: number): number {
   else Atomics.and(m, at, ~bit);
   m[pat + REQUESTED + spc] += size;
   h.f[p.stats + REUSED + spc]++;
+  if (m[h.mheap + GC_PHASE] !== 0) blackenSlot(h, p, m[h.pageSpan + (word >> PAGE_OF_WORD)], slot & 1023);
   return word;
 }
 
@@ -171,6 +185,7 @@ function mallocLarge(h: Heap, p: P, size: number, noscan: boolean, type: number)
   const { m, f } = h;
   const npages = Math.ceil(size / PAGE_SIZE);
   if (npages > h.pages) return -1;
+  deductSweepCredit(h, p, npages * PAGE_SIZE, npages);
   const grew = p.served;
   const s = allocSpan(h, p, npages, noscan ? 1 : 0);
   if (s === 0) {
@@ -188,7 +203,9 @@ function mallocLarge(h: Heap, p: P, size: number, noscan: boolean, type: number)
   f[p.stats + T_LARGE_ALLOC] += npages * PAGE_SIZE;
   f[p.stats + T_LARGE_ALLOC_COUNT]++;
   f[p.stats + T_LARGE_REQUESTED] += size;
-  h.addScalar(H_HEAP_LIVE, npages * PAGE_WORDS);
+  if (!noscan) m[p.at + P_SCAN_ALLOC] += scanWords(h, type, Math.ceil(size / 8));
+  if (m[h.mheap + GC_PHASE] !== 0) blackenSlot(h, p, s, 0);
+  growLive(h, p, npages * PAGE_WORDS);
   if (m[s + S_NELEMS] !== 1) throw new Error('large span with more than one slot');
   pushSpan(h, p, s, fullSwept(h));
   return word;

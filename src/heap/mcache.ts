@@ -9,16 +9,22 @@
  * sweepgen is h+3. Slots handed out since it was cached are not yet in the P's counters: they are added when it leaves.
  */
 
+import { blackenGroup } from './black.js';
 import {
+  H_GC_PHASE,
   H_HEAP_LIVE,
+  H_HEAP_SCAN,
   H_SWEEPGEN,
+  H_TRIGGER,
   type Heap,
   type P,
   P_ALLOC,
+  P_ASSIST_DEBT,
   P_FLUSH_GEN,
   P_HAND,
   P_REQUESTED,
   P_REUSABLE,
+  P_SCAN_ALLOC,
   P_TINY,
   P_TINY_ALLOCS,
   P_TINY_OFFSET,
@@ -52,7 +58,10 @@ import { NUM_SPAN_CLASSES, PAGE_WORDS, TINY_SPAN_CLASS } from './sizeclass.js';
  */
 export function nextSlotSlow(h: Heap, p: P, spc: number): number {
   const s = h.m[p.at + P_ALLOC + spc];
-  if (refillAllocCache(h, s)) return s;
+  if (refillAllocCache(h, s)) {
+    if (h.m[h.mheap + H_GC_PHASE] !== 0) blackenGroup(h, p, s);
+    return s;
+  }
   return refill(h, p, spc);
 }
 
@@ -78,9 +87,30 @@ export function refill(h: Heap, p: P, spc: number): number {
   m[s + S_OWNER] = p.id;
   m[s + S_WHERE] = Where.mcache;
   m[p.at + P_HAND] = 0;
+  if (m[h.mheap + H_GC_PHASE] !== 0) blackenGroup(h, p, s);
   // Go counts a whole span as live when it is cached: every free slot and the tail, up front.
-  h.addScalar(H_HEAP_LIVE, m[s + S_NPAGES] * PAGE_WORDS - m[s + S_ALLOC_COUNT] * m[s + S_WORDS]);
+  growLive(h, p, m[s + S_NPAGES] * PAGE_WORDS - m[s + S_ALLOC_COUNT] * m[s + S_WORDS]);
   return s;
+}
+
+/**
+ * Counts `words` as allocated: towards the trigger of the next cycle, or, while one is marking, as a debt that the P pays
+ * by marking. The P is asked to attend to either before its next allocation.
+ */
+export function growLive(h: Heap, p: P, words: number): void {
+  const { m } = h;
+  const live = h.addScalar(H_HEAP_LIVE, words);
+  if (m[h.mheap + H_GC_PHASE] !== 0) {
+    m[p.at + P_ASSIST_DEBT] += words;
+    m[p.at + P_SCAN_ALLOC] = 0;
+    p.attention = true;
+    return;
+  }
+  if (m[p.at + P_SCAN_ALLOC] !== 0) {
+    h.addScalar(H_HEAP_SCAN, m[p.at + P_SCAN_ALLOC]);
+    m[p.at + P_SCAN_ALLOC] = 0;
+  }
+  if (live >= m[h.mheap + H_TRIGGER]) p.attention = true;
 }
 
 /** Moves what was handed out of a cached span into the P's counters. */

@@ -16,7 +16,18 @@
  */
 
 import { LOCK_WORDS, lock, unlock } from '../memory/lock.js';
-import { H_SWEEP_DONE, H_SWEEPGEN, type Heap, type P, P_WAITING, Served, T_GROWS, T_REFILLS } from './heap.js';
+import { unblackenGroup } from './black.js';
+import {
+  H_GC_PHASE,
+  H_SWEEP_DONE,
+  H_SWEEPGEN,
+  type Heap,
+  type P,
+  P_WAITING,
+  Served,
+  T_GROWS,
+  T_REFILLS,
+} from './heap.js';
 import { MCENTRAL_STRIDE } from './layout.js';
 import { allocSpan, freeSpan } from './mheap.js';
 import {
@@ -36,8 +47,9 @@ import {
   takeInHand,
   Where,
 } from './mspan.js';
-import { CLASS_TO_PAGES } from './sizeclass.js';
-import { sweepSpan, tryAcquire } from './sweep.js';
+import { CLASS_TO_PAGES, PAGE_SIZE } from './sizeclass.js';
+import { acquireAndSweep, sweepSpan } from './sweep.js';
+import { deductSweepCredit } from './sweepcredit.js';
 
 /** Words of a list: ids of its first and last span (0: none), its length, and the allocated slots of its spans. */
 const L_HEAD = 0;
@@ -177,6 +189,7 @@ export function takeSpan(h: Heap, p: P, s: number, gen: number): boolean {
  */
 export function cacheSpan(h: Heap, p: P, spc: number): number {
   const { f } = h;
+  deductSweepCredit(h, p, CLASS_TO_PAGES[spc >> 1] * PAGE_SIZE, 0);
   f[p.stats + T_REFILLS + spc]++;
   if (p.served < Served.mcentral) p.served = Served.mcentral;
   let s = popSpan(h, p, spc, partialSwept(h));
@@ -194,16 +207,13 @@ function sweepForSlot(h: Heap, p: P, spc: number): number {
   const { m } = h;
   const partial = popSpan(h, p, spc, partialUnswept(h));
   if (partial !== 0) {
-    if (!tryAcquire(h, partial))
-      throw new Error(`span ${spanId(h, partial)} stands in an unswept list but is not unswept`);
-    sweepSpan(h, p, partial, true);
+    acquireAndSweep(h, p, partial, true);
     return partial;
   }
   for (let budget = SWEEP_BUDGET; budget >= 0; budget--) {
     const s = popSpan(h, p, spc, fullUnswept(h));
     if (s === 0) break;
-    if (!tryAcquire(h, s)) throw new Error(`span ${spanId(h, s)} stands in an unswept list but is not unswept`);
-    sweepSpan(h, p, s, true);
+    acquireAndSweep(h, p, s, true);
     if (m[s + S_ALLOC_COUNT] < m[s + S_NELEMS]) return s;
     pushSpan(h, p, s, fullSwept(h));
   }
@@ -218,6 +228,8 @@ export function uncacheSpan(h: Heap, p: P, s: number): void {
   const { m } = h;
   const sweepgen = h.scalar(H_SWEEPGEN);
   takeInHand(h, p, s);
+  const marking = m[h.mheap + H_GC_PHASE] !== 0;
+  if (marking) unblackenGroup(h, p, s);
   m[s + S_ALLOC_CACHE] = 0;
   if (m[s + S_SWEEPGEN] === sweepgen + 1) {
     Atomics.store(m, s + S_SWEEPGEN, sweepgen - 1);
@@ -225,8 +237,9 @@ export function uncacheSpan(h: Heap, p: P, s: number): void {
     return;
   }
   Atomics.store(m, s + S_SWEEPGEN, sweepgen);
-  // Only where its slots were freed for immediate reuse and flushed back (Go has no such path, and throws).
-  if (m[s + S_ALLOC_COUNT] === 0) {
+  // Only where its slots were freed for immediate reuse and flushed back (Go has no such path, and throws). While marking no span is
+  // given up: it may stand in a mark queue.
+  if (m[s + S_ALLOC_COUNT] === 0 && !marking) {
     freeSpan(h, p, s);
     return;
   }

@@ -131,6 +131,21 @@ function fixallocSys(structs: number, size: number): number {
   return Math.ceil(structs / perChunk) * perChunk * size;
 }
 
+/** Metadata bytes obtained from the OS, as Go would have: span structs, mcaches, heapArenas. */
+export function metadataSys(h: Heap): { mspan: number; mcache: number; gc: number } {
+  return {
+    mspan: fixallocSys(Math.max(h.scalar(H_SPAN_STRUCTS), h.scalar(H_PEAK_STRUCTS)), MSPAN_BYTES),
+    mcache: fixallocSys(h.scalar(H_NPROCS), MCACHE_BYTES),
+    gc: h.scalar(H_ARENAS) * HEAP_ARENA_BYTES,
+  };
+}
+
+/** Memory that is mapped and not released: Sys - HeapReleased. */
+export function mappedReady(h: Heap): number {
+  const sys = metadataSys(h);
+  return (h.scalar(H_PAGES_INUSE) + h.scalar(H_PAGES_FREE)) * PAGE_SIZE + sys.mspan + sys.mcache + sys.gc;
+}
+
 export function readMemStats(h: Heap): MemStats {
   const allocs = slotsAllocated(h);
   const frees = slotsFreed(h);
@@ -155,9 +170,7 @@ export function readMemStats(h: Heap): MemStats {
   const idle = h.scalar(H_PAGES_FREE) * PAGE_SIZE + released;
   const structs = h.scalar(H_SPAN_STRUCTS);
   const procs = h.scalar(H_NPROCS);
-  const mspanSys = fixallocSys(Math.max(structs, h.scalar(H_PEAK_STRUCTS)), MSPAN_BYTES);
-  const mcacheSys = fixallocSys(procs, MCACHE_BYTES);
-  const gcSys = h.scalar(H_ARENAS) * HEAP_ARENA_BYTES;
+  const { mspan: mspanSys, mcache: mcacheSys, gc: gcSys } = metadataSys(h);
   const pauses = h.gcStats;
   return {
     version: MEMSTATS_VERSION,

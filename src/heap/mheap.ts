@@ -14,6 +14,7 @@
 
 import { ArenaState, allocNeedsZero, setArenaState } from './arena.js';
 import {
+  G_MEMORY_LIMIT,
   H_ARENAS,
   H_CUR_BASE,
   H_CUR_END,
@@ -22,6 +23,7 @@ import {
   H_PAGES_RELEASED,
   H_PEAK_INUSE,
   H_PEAK_STRUCTS,
+  H_RECLAIMED_PAGES,
   H_SPAN_FREE,
   H_SPAN_NEXT,
   H_SPAN_STRUCTS,
@@ -51,6 +53,7 @@ import {
   Where,
 } from './mspan.js';
 import { pageCacheAlloc, pageCacheEmpty, pageCacheScav } from './pagecache.js';
+import { scavengeForAlloc } from './scavenge.js';
 import { reclaim } from './sweep.js';
 
 /** Requests of this many pages or more never use the page cache. */
@@ -68,6 +71,7 @@ export function allocSpan(h: Heap, p: P, npages: number, spc: number): number {
   if (h.scalar(H_SWEEP_DONE) === 0) reclaim(h, p, npages);
   let page = -1;
   let scav = 0;
+  let grown = 0;
   let s = 0;
   if (npages < PAGE_CACHE_LIMIT) {
     const cache = p.at + P_PAGE_CACHE;
@@ -88,7 +92,10 @@ export function allocSpan(h: Heap, p: P, npages: number, spc: number): number {
   if (s === 0) {
     h.lock(p);
     page = h.pageAlloc.alloc(npages);
-    if (page < 0 && grow(h, p, npages)) page = h.pageAlloc.alloc(npages);
+    if (page < 0) {
+      grown = grow(h, p, npages);
+      if (grown > 0) page = h.pageAlloc.alloc(npages);
+    }
     scav = h.pageAlloc.scav;
     if (page >= 0) {
       if (m[p.at + P_SPAN_CACHE_LEN] === 0) fillSpanCache(h, p);
@@ -106,10 +113,15 @@ export function allocSpan(h: Heap, p: P, npages: number, spc: number): number {
   Atomics.or(m, h.pageInUse + (page >> 5), 1 << (page & 31));
   // Published last: a reader, or a recovery, that sees the state sees the whole record.
   Atomics.store(m, s + S_STATE, SpanState.inUse);
-  h.addScalar(H_PAGES_RELEASED, -scav);
-  h.addScalar(H_PAGES_FREE, -(npages - scav));
+  if (scav !== 0) {
+    h.addScalar(H_PAGES_RELEASED, -scav);
+    h.addScalar(H_RECLAIMED_PAGES, scav);
+  }
+  if (scav !== npages) h.addScalar(H_PAGES_FREE, -(npages - scav));
   const inuse = h.addScalar(H_PAGES_INUSE, npages);
   if (inuse > h.scalar(H_PEAK_INUSE)) m[h.mheap + H_PEAK_INUSE] = inuse;
+  // Not before the span is published: this takes the heap lock, and a recovery while it sleeps finds the span in the hand.
+  if (grown > 0 || h.f[h.gcStats + G_MEMORY_LIMIT] !== Number.POSITIVE_INFINITY) scavengeForAlloc(h, p, scav, grown);
   return s;
 }
 
@@ -134,13 +146,16 @@ export function freeSpan(h: Heap, p: P, s: number): void {
   h.unlock();
 }
 
-/** Takes address space for at least `npages` more pages, in whole chunks. Under the heap lock. False at the reservation's end. */
-function grow(h: Heap, p: P, npages: number): boolean {
+/**
+ * Takes address space for at least `npages` more pages, in whole chunks. Under the heap lock. Answers how many pages it took: fewer, or
+ * none, at the reservation's end.
+ */
+function grow(h: Heap, p: P, npages: number): number {
   const { m } = h;
   const at = h.mheap;
   const ask = Math.ceil(npages / GROW_PAGES) * GROW_PAGES;
   const left = h.pages - m[at + H_CUR_BASE];
-  if (left === 0) return false;
+  if (left === 0) return 0;
   // At the reservation's end take what is left: with a free run before it, it may just do.
   const step = Math.min(ask, left);
   while (m[at + H_CUR_END] - m[at + H_CUR_BASE] < step) {
@@ -156,7 +171,7 @@ function grow(h: Heap, p: P, npages: number): boolean {
   for (let arena = Math.floor(base / h.arenaPages); arena <= last; arena++) setArenaState(h, arena, ArenaState.Ready);
   h.f[p.stats + T_OS_GROWS]++;
   p.served = Served.os;
-  return true;
+  return step;
 }
 
 /** Pages that the heap has grown to: HeapSys / 8192. */

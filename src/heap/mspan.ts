@@ -37,7 +37,7 @@ export const S_ALLOC_COUNT = 9;
 export const S_SWEEPGEN = 10;
 export const S_NEEDZERO = 11;
 export const S_BASE = 12; // first word
-export const S_COUNT_BEFORE = 13; // allocCount when it was cached
+export const S_QUEUED = 13; // sweepgen of the mark in which it stands in a queue, or (noscan) in which its page mark was set
 export const S_WHERE = 14;
 export const S_OWNER = 15; // P, while cached or in hand
 export const S_NEXT = 16;
@@ -50,6 +50,8 @@ export const S_PUBLISHED = 22; // slots below it were answered to a client (or w
 export const S_HAS_TINY = 23; // some slot of it is or was a tiny block
 export const S_BORN = 24; // cycle in which it was made
 export const S_SWEPT_AT = 25; // cycle in which it was last swept
+export const S_COUNT_BEFORE = 26; // allocCount when it was cached
+export const S_OBLET = 27; // next piece of a large object to scan; atomic
 
 export const SpanState = { dead: 0, inUse: 1, manual: 2 } as const;
 export const SPAN_STATE_NAMES = ['dead', 'in use', 'manual'] as const;
@@ -95,7 +97,9 @@ export function initSpan(h: Heap, s: number, page: number, npages: number, spc: 
   m[s + S_SWEEPGEN] = h.scalar(H_SWEEPGEN);
   m[s + S_NEEDZERO] = needzero ? 1 : 0;
   m[s + S_BASE] = page * PAGE_WORDS;
+  m[s + S_QUEUED] = 0;
   m[s + S_COUNT_BEFORE] = 0;
+  m[s + S_OBLET] = 0;
   m[s + S_NEXT] = 0;
   m[s + S_PREV] = 0;
   m[s + S_LARGE_GIB] = 0;
@@ -118,18 +122,19 @@ export function groupMask(base: number, nelems: number): number {
   return n >= 32 ? -1 : n <= 0 ? 0 : (1 << n) - 1;
 }
 
-/** Bits of the group at `base` that lie below `freeindex`. */
-export function belowMask(base: number, freeindex: number): number {
-  return groupMask(base, freeindex);
-}
-
 /** Allocated slots of the group `i` (slots 32i to 32i+31) of a span, as bits. */
 export function allocatedGroup(h: Heap, s: number, i: number): number {
   const { m } = h;
   return (
-    (m[h.allocBits + m[s + S_START] * 32 + i] | belowMask(i * 32, m[s + S_FREEINDEX])) &
+    (m[h.allocBits + m[s + S_START] * 32 + i] | groupMask(i * 32, m[s + S_FREEINDEX])) &
     groupMask(i * 32, m[s + S_NELEMS])
   );
+}
+
+/** Puts into allocBits what freeindex says, so that the bitmap alone tells. By the span's holder. */
+export function writeDownFreeindex(h: Heap, s: number): void {
+  const at = h.allocBits + h.m[s + S_START] * 32;
+  for (let i = 0; i * 32 < h.m[s + S_NELEMS]; i++) h.m[at + i] = allocatedGroup(h, s, i);
 }
 
 export function isAllocated(h: Heap, s: number, slot: number): boolean {

@@ -18,6 +18,7 @@ import {
   S_LARGE_REST,
   S_NELEMS,
   S_SPANCLASS,
+  S_START,
   S_STATE,
   S_WORDS,
   SpanState,
@@ -102,6 +103,22 @@ export function checkRooted(h: Heap, found: Found): number {
   return isDropped(h, found.span, found.slot) ? Status.alreadyFreed : Status.ok;
 }
 
+/**
+ * Whether the found object was freed for immediate reuse and stands on some P's stack: its client has vouched that nothing refers to
+ * it. A look at other Ps' stacks, which may change this moment: it catches a mistake, nothing depends on it.
+ */
+export function isReusable(h: Heap, found: Found): boolean {
+  const { m } = h;
+  if (!isDropped(h, found.span, found.slot)) return false;
+  const spc = m[found.span + S_SPANCLASS];
+  const name = m[found.span + S_START] * 1024 + found.slot;
+  for (const p of h.ps) {
+    const stack = p.reusable + spc * REUSABLE_CAP;
+    for (let i = m[p.at + P_REUSABLE + spc] - 1; i >= 0; i--) if (m[stack + i] === name) return true;
+  }
+  return false;
+}
+
 /** Bytes that a client may use from an object's first byte on. */
 export function usableBytes(h: Heap, found: Found): number {
   const { m } = h;
@@ -127,12 +144,17 @@ export function byteOffset(h: Heap, found: Found): number {
   return word * 8 + found.offset;
 }
 
-/** Whether a word address lies anywhere inside an allocated object: what a pointer may point at. */
-export function pointsInside(h: Heap, word: number): boolean {
+/**
+ * Whether a word address lies anywhere inside an allocated object: what a pointer may point at. One that the last mark found dead is swept
+ * away first, and is none.
+ */
+export function pointsInside(h: Heap, p: P, word: number): boolean {
   const { m } = h;
   if (word < 0 || word >= h.pages << (PAGE_SHIFT - 3)) return false;
   const s = m[h.pageSpan + (word >> (PAGE_SHIFT - 3))];
   if (s === 0 || m[s + S_STATE] !== SpanState.inUse) return false;
+  ensureSwept(h, p, s);
+  if (m[s + S_STATE] !== SpanState.inUse) return false;
   const spc = m[s + S_SPANCLASS];
   const slot = spc < 2 ? 0 : ((word - m[s + S_BASE] + 0.5) * SPC_TO_INVERSE[spc]) | 0;
   return slot < m[s + S_NELEMS] && isAllocated(h, s, slot);

@@ -19,27 +19,38 @@ import { breakLock, lockOwner } from '../memory/lock.js';
 import { ArenaState, setArenaState } from './arena.js';
 import {
   G_DROPPED_AT_MARK,
+  GcPhase,
+  H_ABANDONED,
   H_ARENAS,
   H_CENTRAL_INDEX,
   H_CUR_BASE,
   H_CUR_END,
+  H_DEDICATED,
+  H_GC_PHASE,
   H_PAGES_FREE,
   H_PAGES_INUSE,
   H_PAGES_RELEASED,
+  H_PHASE_GEN,
   H_RECLAIM_CREDIT,
   H_RECLAIM_INDEX,
   H_RECOVERIES,
+  H_RESTART,
   H_SPAN_FREE,
   H_SPAN_NEXT,
   H_SPAN_STRUCTS,
   H_SWEEP_DONE,
   H_SWEEPGEN,
+  H_TERMINATING,
   type Heap,
   type P,
   P_ALLOC,
+  P_ASSIST_DEBT,
   P_FLUSH_GEN,
   P_HAND,
+  P_MARKING,
   P_PAGE_CACHE,
+  P_QUEUE_HEAD,
+  P_QUEUE_TAIL,
   P_REQUESTED,
   P_REUSABLE,
   P_SPAN_CACHE,
@@ -83,8 +94,10 @@ import {
   S_NELEMS,
   S_NEXT,
   S_NPAGES,
+  S_OBLET,
   S_OWNER,
   S_PUBLISHED,
+  S_QUEUED,
   S_SPANCLASS,
   S_START,
   S_STATE,
@@ -93,6 +106,7 @@ import {
   SpanState,
   spanAt,
   Where,
+  writeDownFreeindex,
 } from './mspan.js';
 import { PAGE_CACHE_WORDS, pageCacheScavPages } from './pagecache.js';
 import { NUM_SIZE_CLASSES, NUM_SPAN_CLASSES, PAGE_SIZE } from './sizeclass.js';
@@ -104,6 +118,7 @@ import { clearTinyMasks, tinyMaskAt } from './tiny.js';
 export function recover(h: Heap, dead: P, heldWorld: boolean): void {
   const { m } = h;
   m[h.mheap + H_RECOVERIES]++;
+  abandonMark(h);
   // Whoever sleeps on a lock cannot have been touched by the one that died.
   const victims = heldWorld ? h.ps.filter((p) => p === dead || m[p.at + P_WAITING] === 0) : [dead];
   for (const p of victims) giveUpCaches(h, p);
@@ -122,6 +137,30 @@ export function recover(h: Heap, dead: P, heldWorld: boolean): void {
   m[h.mheap + H_RECLAIM_CREDIT] = 0;
   m[h.mheap + H_SWEEP_DONE] = 0;
   breakLocks(h, new Set(victims.map((p) => p.id)));
+}
+
+/**
+ * A mark that was under way is given up: marks and queues may be half written. Its marks go with the spans' own repair (settleOrphans), and the cycle begins
+ * anew. One whose sweepgen has advanced is over, and only its sweep remains.
+ */
+function abandonMark(h: Heap): void {
+  const { m } = h;
+  const at = h.mheap;
+  if (m[at + H_GC_PHASE] !== GcPhase.off) {
+    if (m[at + H_PHASE_GEN] === m[at + H_SWEEPGEN]) {
+      m[at + H_ABANDONED]++;
+      m[at + H_RESTART] = 1;
+    }
+    m[at + H_GC_PHASE] = GcPhase.off;
+  }
+  m[at + H_TERMINATING] = 0;
+  m[at + H_DEDICATED] = 0;
+  for (const p of h.ps) {
+    m[p.at + P_QUEUE_HEAD] = 0;
+    m[p.at + P_QUEUE_TAIL] = 0;
+    m[p.at + P_MARKING] = 0;
+    m[p.at + P_ASSIST_DEBT] = 0;
+  }
 }
 
 function giveUpCaches(h: Heap, p: P): void {
@@ -190,7 +229,9 @@ function settleOrphans(h: Heap, dead: P, kept: Set<number>, listed: Map<number, 
     const s = spanAt(h, id);
     if (m[s + S_STATE] !== SpanState.inUse) continue;
     const stale = m[s + S_SWEEPGEN] === sweepgen - 2;
-    // A mark that was under way has left marks on swept spans.
+    // A mark that was under way has left marks on swept spans, and some of them in queues.
+    m[s + S_QUEUED] = 0;
+    m[s + S_OBLET] = 0;
     if (!stale && m[s + S_SWEEPGEN] !== sweepgen + 1 && m[s + S_SWEEPGEN] !== sweepgen - 1) clearMarks(h, s);
     if (m[s + S_HAS_TINY] !== 0) hintTiny(h, s);
     if (placed.has(s)) {
@@ -237,6 +278,7 @@ function settle(h: Heap, dead: P, s: number, sweepgen: number): number {
   const at = m[s + S_START] * 32;
   for (let i = 0; i * 32 < m[s + S_NELEMS]; i++) m[h.droppedBits + at + i] &= allocatedGroup(h, s, i);
   if (m[s + S_HAS_TINY] !== 0) {
+    // Without this the tiny masks of slots below freeindex would look like those of free ones.
     writeDownFreeindex(h, s);
     clearTinyMasks(h, s);
   }
@@ -250,12 +292,6 @@ function settle(h: Heap, dead: P, s: number, sweepgen: number): number {
     return Where.none;
   }
   return count === m[s + S_NELEMS] ? fullSwept(h) : partialSwept(h);
-}
-
-/** Puts into allocBits what freeindex says, without which the tiny masks of such slots would look like those of free ones. */
-function writeDownFreeindex(h: Heap, s: number): void {
-  const at = h.allocBits + h.m[s + S_START] * 32;
-  for (let i = 0; i * 32 < h.m[s + S_NELEMS]; i++) h.m[at + i] = allocatedGroup(h, s, i);
 }
 
 /** Slots that the dead P handed out and whose address no client was told: their root goes. */

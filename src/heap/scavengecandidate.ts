@@ -20,8 +20,11 @@
 import type { PageAlloc } from './pagealloc.js';
 import { CHUNK_PAGES, LOG_CHUNK_PAGES } from './pallocbits.js';
 
-/** Gives `npages` pages from `page` on back to the operating system. */
-export type Release = (page: number, npages: number) => void;
+/**
+ * Gives `npages` pages from `page` on back to the operating system. Answers false if they are not held any more: while the
+ * lock was dropped, a recovery made the bitmaps anew. They are free then, or somebody's.
+ */
+export type Release = (page: number, npages: number) => unknown;
 
 /** The operating system's page sizes, in units of 8 KiB pages. */
 export interface PhysPages {
@@ -113,8 +116,8 @@ export function findScavengeCandidate(
 }
 
 /**
- * Releases one candidate, searching down from `page`. Answers its length, 0 if the chunk has none; it is then noted as
- * empty.
+ * Releases one candidate, searching down from `page`. Answers its length, 0 if the chunk has none, and is noted as empty, or
+ * if the candidate was lost.
  */
 function scavengeOne(pa: PageAlloc, page: number, maxPages: number, phys: PhysPages, release: Release): number {
   const chunk = page >> LOG_CHUNK_PAGES;
@@ -124,14 +127,15 @@ function scavengeOne(pa: PageAlloc, page: number, maxPages: number, phys: PhysPa
     if (npages > 0) {
       const first = (chunk << LOG_CHUNK_PAGES) + (found & 1023);
       pa.holdForScavenge(first, npages);
+      let held = true;
       let done = false;
       try {
-        release(first, npages);
-        done = true;
+        held = release(first, npages) !== false;
+        done = held;
       } finally {
-        pa.endHold(first, npages, done);
+        if (held) pa.endHold(first, npages, done);
       }
-      return npages;
+      return done ? npages : 0;
     }
   }
   pa.index.setEmpty(chunk);

@@ -67,6 +67,12 @@ export function tryAcquire(h: Heap, s: number): boolean {
   return Atomics.compareExchange(h.m, s + S_SWEEPGEN, sweepgen - 2, sweepgen - 1) === sweepgen - 2;
 }
 
+/** Sweeps a span that this P has just taken from an unswept list. Returns the pages that went back to the heap. */
+export function acquireAndSweep(h: Heap, p: P, s: number, preserve: boolean): number {
+  if (!tryAcquire(h, s)) throw new Error(`span ${spanId(h, s)} stood in an unswept list but is not unswept`);
+  return sweepSpan(h, p, s, preserve);
+}
+
 /**
  * Sweeps a span that this P has acquired and holds in its hand. With `preserve` the caller keeps the span whatever is
  * left of it; else it is put where it belongs. Returns the pages that went back to the heap.
@@ -152,9 +158,12 @@ function copyMarks(h: Heap, s: number): number {
 
 /** Also for recovery, which clears the marks of whatever is not waiting to be swept. */
 export function clearMarks(h: Heap, s: number): void {
-  const at = h.markBits + h.m[s + S_START] * 32;
-  const groups = (h.m[s + S_NELEMS] + 31) >> 5;
-  for (let i = 0; i < groups; i++) h.m[at + i] = 0;
+  const { m } = h;
+  const at = m[s + S_START] * 32;
+  const groups = (m[s + S_NELEMS] + 31) >> 5;
+  for (let i = 0; i < groups; i++) m[h.markBits + at + i] = 0;
+  if ((m[s + S_SPANCLASS] & 1) === 1) return;
+  for (let i = 0; i < groups; i++) m[h.scanBits + at + i] = 0;
 }
 
 function clobberDead(h: Heap, s: number): void {
@@ -182,8 +191,7 @@ export function ensureSwept(h: Heap, p: P, s: number): void {
     const seen = Atomics.load(m, s + S_SWEEPGEN);
     if (seen === sweepgen || seen === sweepgen + 3 || m[s + S_STATE] !== SpanState.inUse) return;
     if (seen === sweepgen - 2 && takeSpan(h, p, s, seen)) {
-      if (!tryAcquire(h, s)) throw new Error(`listed span ${spanId(h, s)} was swept behind its list`);
-      sweepSpan(h, p, s, false);
+      acquireAndSweep(h, p, s, false);
       return;
     }
     h.poll();
@@ -204,8 +212,7 @@ export function sweepOne(h: Heap, p: P): number {
       Atomics.compareExchange(h.m, h.mheap + H_CENTRAL_INDEX, index, index + 1);
       continue;
     }
-    if (!tryAcquire(h, s)) throw new Error(`span ${spanId(h, s)} stands in an unswept list but is not unswept`);
-    return sweepSpan(h, p, s, false);
+    return acquireAndSweep(h, p, s, false);
   }
 }
 
@@ -259,8 +266,7 @@ function reclaimChunk(h: Heap, p: P, chunk: number): number {
         skip |= 1 << bit;
         continue;
       }
-      if (!tryAcquire(h, s)) throw new Error(`listed span ${spanId(h, s)} was swept behind its list`);
-      pages += sweepSpan(h, p, s, false);
+      pages += acquireAndSweep(h, p, s, false);
     }
   }
   return pages;

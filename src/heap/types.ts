@@ -80,6 +80,12 @@ export function maskOf(h: Heap, type: number, i: number): number {
   return i * 32 < h.m[at + Y_WORDS] ? h.m[h.typeMasks + h.m[at + Y_MASK] + i] : 0;
 }
 
+/** Words of an object of `words` words that the collector has to look at: up to the last pointer. */
+export function scanWords(h: Heap, type: number, words: number): number {
+  if (type === TYPE_ALL_POINTERS) return words;
+  return type <= 0 ? 0 : Math.min(words, h.m[h.types + type * TYPE_STRIDE + Y_WORDS]);
+}
+
 /** Words of an object that hold pointers, at most `limit` of them. */
 export function pointerWords(h: Heap, s: number, slot: number, limit: number): number[] {
   const { m } = h;

@@ -53,6 +53,7 @@ function happened(heap: Heap, m: Int32Array, at: number, completed: number): Sch
       return completed === m[at + F_ARGS + 1] ? 'yes' : completed > 0 ? 'partly' : 'no';
     case Op.read:
     case Op.check:
+    case Op.reach:
       return 'no';
     default:
       return completed > 0 ? 'yes' : 'unknown';

@@ -6,22 +6,21 @@
  * stays rooted whose address nobody ever learned.
  */
 
-import { droppedSinceMark, markAndAdvance } from '../gc/cycle.js';
-import { check } from '../heap/check.js';
+import { storePointer, writeBytes } from '../gc/barrier.js';
+import type { Collector } from '../gc/collector.js';
 import { dropRoot, freeNow } from '../heap/free.js';
-import { HEAP_BASE, type Heap, type P, Served, T_SERVED, T_SPANS_FREED, T_SPANS_SWEPT } from '../heap/heap.js';
+import { HEAP_BASE, type Heap, type P, Served, T_SERVED } from '../heap/heap.js';
 import { mallocNoscan, mallocScan, ZERO_BASE } from '../heap/malloc.js';
-import { flushedMemStats, readMemStats, recordPause } from '../heap/memstats.js';
 import { S_FREEINDEX, S_PUBLISHED } from '../heap/mspan.js';
-import { byteOffset, checkRooted, Found, pointsInside, resolve, Status, usableBytes } from '../heap/objects.js';
+import { byteOffset, Found, isReusable, pointsInside, resolve, Status, usableBytes } from '../heap/objects.js';
 import { PAGE_SHIFT } from '../heap/sizeclass.js';
 import { addSite } from '../heap/specials.js';
-import { sweepOne } from '../heap/sweep.js';
 import { isPointerWord, maskOf, TYPE_ALL_POINTERS } from '../heap/types.js';
 import { bytesAt } from '../memory/reservation.js';
+import { Admin } from './admin.js';
 import { BatchOp, Flag, Op, RECORD_BYTES } from './ops.js';
 import { F_ARGS, F_OP, F_PROGRESS, F_RESULTS, type Shared } from './shared.js';
-import { safepoint, startTheWorld, stopTheWorld } from './world.js';
+import { safepoint } from './world.js';
 
 /** High half of the heap's first address; its low half is zero, so that word addresses turn into halves by shifts. */
 const BASE_HI = Math.floor(HEAP_BASE / 2 ** 32);
@@ -31,10 +30,12 @@ const NOSCAN = Flag.noscan;
 const ALLOC = BatchOp.alloc;
 const FREE = BatchOp.free;
 const BY_REF = Flag.byRef;
-const encoder = new TextEncoder();
+const STORE = BatchOp.store;
+const SITE = BatchOp.site;
 
-/** Records between two safepoints of a batch. */
+/** Records between two safepoints of a batch; and at most, where a store or a site still belongs to the allocation before it. */
 const SAFEPOINT_EVERY = 64;
+const SAFEPOINT_AT_LAST = 1024;
 
 /** The word address of a client's address given as two halves; far outside the heap for anything that cannot be one. */
 function wordOf(lo: number, hi: number): number {
@@ -48,15 +49,19 @@ export class Executor {
   private readonly h: Heap;
   private readonly p: P;
   private readonly k: Shared;
+  private readonly gc: Collector;
+  private readonly admin: Admin;
   private readonly found = new Found();
   /** What the last `alloc` made: word address and byte. */
   private word = 0;
   private sub = 0;
 
-  constructor(h: Heap, p: P, k: Shared) {
+  constructor(h: Heap, p: P, k: Shared, gc: Collector) {
     this.h = h;
     this.p = p;
     this.k = k;
+    this.gc = gc;
+    this.admin = new Admin(h, p, k, gc);
   }
 
   /** Runs the G whose frame begins at `frame`. */
@@ -75,15 +80,6 @@ export class Executor {
       case Op.batch:
         m[r] = this.batch(frame, m[a], m[a + 1], m[a + 2]);
         return;
-      case Op.sweep:
-        this.answer(r, m[a + 1], m[a + 2], this.sweep(m[a]));
-        break;
-      case Op.check:
-        this.check(r, m[a + 1], m[a + 2]);
-        break;
-      case Op.flush:
-        this.answer(r, m[a + 1], m[a + 2], this.flush());
-        break;
       case Op.read:
       case Op.write:
         m[r] = this.copy(r, m[frame + F_OP] === Op.write, m[a], m[a + 1], m[a + 2], m[a + 3], m[a + 4], m[a + 5]);
@@ -91,15 +87,22 @@ export class Executor {
       case Op.setPointer:
         m[r] = this.setPointer(m[a], m[a + 1], m[a + 2], m[a + 3], m[a + 4]);
         break;
+      case Op.reach:
+        m[r] = this.admin.reach(wordOf(m[a], m[a + 1]), m[a] & 7, m[a + 2], m[a + 3], m[a + 4], m[a + 5], m[a + 6]);
+        break;
       default:
+        this.admin.run(m[frame + F_OP], a, r);
         break;
     }
     m[frame + F_PROGRESS] = 1;
+    if (this.p.attention) this.gc.service();
   }
 
   /** One allocation; its result as two int32 at `to[at]`. Returns its Status. */
   private alloc(lo: number, hi: number, flags: number, type: number, to: Int32Array, at: number): number {
     const { h, p } = this;
+    // What the allocation before this one asked for. It is answered and, in a batch, linked.
+    if (p.attention) this.gc.service();
     const size = hi === 0 && lo >= 0 ? lo : (hi >>> 0) * 2 ** 32 + (lo >>> 0);
     p.served = Served.mcache;
     p.sub = 0;
@@ -146,18 +149,24 @@ export class Executor {
     const x = k.exchange32;
     const progress = frame + F_PROGRESS;
     let failed = 0;
+    let since = 0;
     for (let i = 0; i < count; i++) {
       const at = (records >> 2) + i * (RECORD_BYTES / 4);
       const to = (results >> 2) + i * 2;
       const op = x[at] & 255;
       const flags = (x[at] >>> 8) & 255;
+      // An object that was allocated without a root must not lose its chance to be stored.
+      if (++since >= SAFEPOINT_EVERY && ((op !== STORE && op !== SITE) || since >= SAFEPOINT_AT_LAST)) {
+        since = 0;
+        safepoint(k, this.p);
+        this.gc.share();
+      }
       let status: number;
       if (op === ALLOC) status = this.alloc(x[at + 2], x[at + 3], flags, x[at + 1], x, to);
       else if (op === FREE && (flags & BY_REF) === 0) status = this.free(x[at + 2], x[at + 3], flags, x, to);
       else status = this.rare(op, flags, at, to, i, results >> 2);
       if (status !== OK) failed++;
       k.m[progress] = i + 1;
-      if ((i & (SAFEPOINT_EVERY - 1)) === SAFEPOINT_EVERY - 1) safepoint(k, this.p);
     }
     return failed;
   }
@@ -202,10 +211,14 @@ export class Executor {
     addSite(this.h, this.p, this.found.span, this.found.slot, this.found.offset, site);
   }
 
-  /** Looks an address up and requires that its object's root is held. */
+  /**
+   * Looks an address up and requires an object that was not given up for reuse. Its root may have been dropped: as long as it is
+   * allocated, other objects may hold it.
+   */
   private resolveLive(lo: number, hi: number): number {
     const status = resolve(this.h, this.p, wordOf(lo, hi), lo & 7, this.found);
-    return status !== Status.ok ? status : checkRooted(this.h, this.found);
+    if (status !== Status.ok) return status;
+    return isReusable(this.h, this.found) ? Status.alreadyFreed : Status.ok;
   }
 
   private copy(
@@ -219,7 +232,7 @@ export class Executor {
     length: number,
   ): number {
     const { h, k, found } = this;
-    const status = resolve(h, this.p, wordOf(lo, hi), lo & 7, found);
+    const status = this.resolveLive(lo, hi);
     if (status !== Status.ok) return status;
     const size = usableBytes(h, found);
     k.m[r + 2] = size | 0;
@@ -228,11 +241,8 @@ export class Executor {
     if (from > size) return Status.outOfRange;
     const n = Math.min(length, size - from);
     if (write && n < length) return Status.outOfRange;
-    const rooted = checkRooted(h, found);
-    if (rooted !== Status.ok) return rooted;
-    const object = bytesAt(h.memory.reservation, byteOffset(h, found) + from, n);
-    if (write) object.set(k.exchange.subarray(at, at + n));
-    else k.exchange.set(object, at);
+    if (write) writeBytes(h, this.p, found, from, k.exchange.subarray(at, at + n));
+    else k.exchange.set(bytesAt(h.memory.reservation, byteOffset(h, found) + from, n), at);
     k.m[r + 1] = n;
     return Status.ok;
   }
@@ -245,90 +255,9 @@ export class Executor {
     if (!isPointerWord(h, found.span, found.slot, word)) return Status.notPointerWord;
     if ((toLo | toHi) !== 0) {
       const target = wordOf(toLo, toHi);
-      if (target !== ZERO_BASE && !pointsInside(h, target)) return Status.badPointer;
+      if (target !== ZERO_BASE && !pointsInside(h, this.p, target)) return Status.badPointer;
     }
-    const at = (byteOffset(h, found) / 8 + word) * 2;
-    h.w32[at] = toLo;
-    h.w32[at + 1] = toHi;
+    storePointer(h, this.p, byteOffset(h, found) / 8 + word, toLo, toHi);
     return Status.ok;
   }
-
-  private sweep(mode: number): object {
-    const { h, p, k } = this;
-    const started = performance.now();
-    const before = readMemStats(h);
-    const spansBefore = this.sum(T_SPANS_SWEPT);
-    const freedBefore = this.sum(T_SPANS_FREED);
-    let marked = false;
-    let pauseMs = 0;
-    if (mode === 2 || (mode === 0 && droppedSinceMark(h))) {
-      stopTheWorld(h, k, p);
-      markAndAdvance(h, p, true);
-      pauseMs = startTheWorld(k);
-      recordPause(h, Math.round(pauseMs * 1e6), Date.now() * 1e6);
-      marked = true;
-    }
-    let pages = 0;
-    for (let n = sweepOne(h, p); n >= 0; n = sweepOne(h, p)) {
-      pages += n;
-      safepoint(k, p);
-    }
-    const after = readMemStats(h);
-    return {
-      marked,
-      pauseMilliseconds: round(pauseMs),
-      milliseconds: round(performance.now() - started),
-      spansSwept: this.sum(T_SPANS_SWEPT) - spansBefore,
-      spansFreed: this.sum(T_SPANS_FREED) - freedBefore,
-      pagesFreedBySweep: pages,
-      objectsFreed: after.Frees - before.Frees,
-      heapInuseBefore: before.HeapInuse,
-      heapInuse: after.HeapInuse,
-      heapAlloc: after.HeapAlloc,
-      numGC: after.NumGC,
-    };
-  }
-
-  private check(r: number, at: number, length: number): void {
-    const { h, p, k } = this;
-    stopTheWorld(h, k, p);
-    let differences: string[];
-    try {
-      differences = check(h);
-    } finally {
-      startTheWorld(k);
-    }
-    k.m[r + 1] = differences.length;
-    this.answer(r, at, length, {
-      ok: differences.length === 0,
-      differences: differences.slice(0, 200),
-      found: differences.length,
-    });
-  }
-
-  private flush(): object {
-    const { h, p, k } = this;
-    stopTheWorld(h, k, p);
-    try {
-      return flushedMemStats(h);
-    } finally {
-      startTheWorld(k);
-    }
-  }
-
-  private sum(counter: number): number {
-    let n = 0;
-    for (const p of this.h.ps) n += this.h.f[p.stats + counter];
-    return n;
-  }
-
-  private answer(r: number, at: number, length: number, value: object): void {
-    // encodeInto refuses shared memory: encode, then copy.
-    const bytes = encoder.encode(JSON.stringify(value));
-    if (bytes.length > length) throw new Error(`answer of ${bytes.length} bytes for a piece of ${length}`);
-    this.k.exchange.set(bytes, at);
-    this.k.m[r] = bytes.length;
-  }
 }
-
-const round = (ms: number): number => Math.round(ms * 1000) / 1000;

@@ -10,7 +10,10 @@
  */
 
 import { Worker } from 'node:worker_threads';
-import { Heap } from '../heap/heap.js';
+import { initLimiter } from '../gc/limits.js';
+import { configure } from '../gc/pacing.js';
+import { CYCLE_AT, Why, Y_LAST_GC_NS } from '../gc/state.js';
+import { H_HEAP_LIVE, Heap } from '../heap/heap.js';
 import { readMemStats } from '../heap/memstats.js';
 import { TypeTable } from '../heap/types.js';
 import { lockStats } from '../memory/lock.js';
@@ -20,7 +23,7 @@ import { fate, lostGs } from './dead.js';
 import { Dispatcher } from './dispatch.js';
 import { Exchange } from './exchange.js';
 import { type Done, type GView, type HeapScheduler, type HostStats, type Piece, SchedError } from './host-api.js';
-import { Op } from './ops.js';
+import { isLong, Op } from './ops.js';
 import {
   F_ARGS,
   F_OP,
@@ -49,16 +52,28 @@ import {
   SP_STOLEN,
 } from './shared.js';
 import { Sites } from './sites.js';
+import type { WorkerData, WorkerMessage } from './worker.js';
 import { worldStops } from './world.js';
 
 /** A batch of more records than this is not short. */
 const SHORT_BATCH = 32;
 /** An M that does not come up in this time is an error. */
 const START_MS = 20_000;
+/** How often to look whether a heap should be collected because of its age alone, and at which age. */
+const SYSMON_MS = 10_000;
+const FORCE_GC_NS = 120e9;
+const PERIODIC_ANSWER = 1 << 14;
+
+const percentOf = (gogc: number | 'off'): number => (gogc === 'off' ? -1 : gogc);
+const limitOf = (limit: number | 'off'): number => (limit === 'off' ? Number.POSITIVE_INFINITY : limit);
 
 export interface HostOptions {
   /** `GODEBUG=clobberfree=1`. */
   readonly clobberFree?: boolean;
+  /** `GODEBUG=gcstoptheworld`: 1 marks with the world stopped, 2 sweeps so as well. */
+  readonly stopTheWorld?: number;
+  /** Told after each cycle's mark, with NumGC. */
+  readonly onCycle?: (host: HeapHost, numGC: number) => void;
   /** Told when an M died, with the P that it held. */
   readonly onRestart?: (p: number, error: Error | null) => void;
 }
@@ -96,6 +111,8 @@ export class HeapHost implements HeapScheduler, HostedHeap {
   private inFlight = 0;
   private closing: Promise<void> | null = null;
   private closed = false;
+  private sysmon: NodeJS.Timeout | undefined;
+  private periodic = false;
   private whenEmpty: (() => void) | null = null;
 
   private constructor(name: string, settings: EffectiveSettings, options: HostOptions) {
@@ -109,6 +126,8 @@ export class HeapHost implements HeapScheduler, HostedHeap {
       procs: settings.gomaxprocs,
       clobberFree: options.clobberFree,
     });
+    configure(this.heap, percentOf(settings.gogc), limitOf(settings.gomemlimit));
+    initLimiter(this.heap);
     this.types = new TypeTable(this.heap);
     this.k = new Shared(newSchedMemory(this.procs));
     this.exchange = new Exchange(this.k.memory.exchange);
@@ -129,6 +148,7 @@ export class HeapHost implements HeapScheduler, HostedHeap {
       throw error;
     }
     host.listen();
+    host.sysmon = setInterval(() => host.forcePeriodic(), SYSMON_MS).unref();
     return host;
   }
 
@@ -136,8 +156,32 @@ export class HeapHost implements HeapScheduler, HostedHeap {
     return this.current;
   }
 
-  update(settings: LiveSettings): void {
+  async update(settings: LiveSettings): Promise<void> {
     this.current = { ...this.current, ...settings };
+    const limit = limitOf(this.current.gomemlimit);
+    const halves = limit === Number.POSITIVE_INFINITY ? [-1, -1] : [limit | 0, Math.floor(limit / 2 ** 32)];
+    await this.call(Op.settings, -1, [percentOf(this.current.gogc), ...halves]);
+  }
+
+  /** Go's sysmon: a heap that was not collected for two minutes is. */
+  private forcePeriodic(): void {
+    const last = this.heap.f[this.heap.pacer + CYCLE_AT + Y_LAST_GC_NS];
+    if (this.periodic || this.current.gogc === 'off' || this.heap.now() - last < FORCE_GC_NS) return;
+    if (this.heap.scalar(H_HEAP_LIVE) === 0) return;
+    this.periodic = true;
+    let piece: Piece | undefined;
+    try {
+      const taken = this.take(PERIODIC_ANSWER);
+      piece = taken;
+      this.submit(Op.gc, -1, [Why.periodic, taken.offset, taken.length], () => {
+        this.periodic = false;
+        taken.release();
+      });
+    } catch {
+      // Shutting down, or too busy for it now: next time.
+      this.periodic = false;
+      piece?.release();
+    }
   }
 
   summary(): HeapSummary {
@@ -162,11 +206,7 @@ export class HeapHost implements HeapScheduler, HostedHeap {
     const at = this.k.frame(g);
     m[at + F_OP] = op;
     for (let i = 0; i < 8; i++) m[at + F_ARGS + i] = a[i] ?? 0;
-    this.dispatcher.enqueue(
-      g,
-      p,
-      (op < Op.sweep && op !== Op.batch) || (op === Op.batch && a[1] <= SHORT_BATCH) || op > Op.flush,
-    );
+    this.dispatcher.enqueue(g, p, op === Op.batch ? a[1] <= SHORT_BATCH : !isLong(op));
   }
 
   submitAlloc(size: number, flags: number, type: number, site: number, p: number, done: Done): void {
@@ -232,6 +272,7 @@ export class HeapHost implements HeapScheduler, HostedHeap {
   private async endMs(): Promise<void> {
     if (this.inFlight > 0) await new Promise<void>((resolve) => (this.whenEmpty = resolve));
     this.closed = true;
+    clearInterval(this.sysmon);
     const { m, scalars } = this.k;
     const exits = this.workers.map(
       (w) => new Promise<void>((resolve) => (w.threadId === -1 ? resolve() : w.once('exit', () => resolve()))),
@@ -318,15 +359,23 @@ export class HeapHost implements HeapScheduler, HostedHeap {
   private startM(p: number, recovers: boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       const worker = new Worker(workerUrl(), {
-        workerData: { heap: this.heap.memory, sched: this.k.memory, p, recovers },
+        workerData: {
+          heap: this.heap.memory,
+          sched: this.k.memory,
+          p,
+          recovers,
+          stopTheWorld: this.options.stopTheWorld ?? 0,
+        } satisfies WorkerData,
         name: `goheap ${this.name} P${p}`,
       });
       this.workers[p] = worker;
       let failure: Error | null = null;
       const timer = setTimeout(() => reject(new Error(`the M of P${p} did not start`)), START_MS);
-      worker.once('message', () => {
-        clearTimeout(timer);
-        resolve();
+      worker.on('message', (message: WorkerMessage) => {
+        if (message === 'running') {
+          clearTimeout(timer);
+          resolve();
+        } else this.options.onCycle?.(this, message.numGC);
       });
       worker.on('error', (error: unknown) => {
         failure = error instanceof Error ? error : new Error(String(error));

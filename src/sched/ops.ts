@@ -39,9 +39,18 @@ export const Op = {
   write: 8,
   /** Sets a pointer word. A0, A1 address; A2 word; A3, A4 target (0: null). R0 status. */
   setPointer: 9,
-  /** Shrinks or waits: does nothing. What health checks and tests send through a P. */
-  nop: 11,
+  /** A collection from beginning to end. A0 why (state.ts). Answers its record as JSON at A1 (A2); R0 length. */
+  gc: 10,
+  /** Changes settings. A0 GOGC (-1: off); A1, A2 memory limit in bytes, low and high half (-1, -1: off). */
+  settings: 11,
+  /** What reaches an object, or what it reaches. A0, A1 address; A2 kind; A3 depth; A4 limit; JSON at A5 (A6); R0 length, or minus a Status. */
+  reach: 12,
+  /** Gives free pages back to the OS. A0, A1 bytes at most (-1, -1: all); A2 1: collect first. Answers JSON at A3 (A4); R0 length. */
+  scavenge: 13,
 } as const;
+
+/** Operations on a heap as a whole, which may take long. */
+export const isLong = (op: number): boolean => (op >= Op.sweep && op <= Op.flush) || op >= Op.gc;
 
 export const Flag = { noscan: 1, unrooted: 2, immediate: 1, byRef: 2 } as const;
 

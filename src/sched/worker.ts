@@ -9,11 +9,13 @@
  */
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { Heap, type HeapMemory, type P } from '../heap/heap.js';
+import { Collector } from '../gc/collector.js';
+import { repairCollector } from '../gc/repair.js';
+import { Heap, type HeapMemory, type P, T_WAIT_NS } from '../heap/heap.js';
 import { recover } from '../heap/recover.js';
 import { lockOwner } from '../memory/lock.js';
 import { Executor } from './exec.js';
-import { Op } from './ops.js';
+import { isLong, Op } from './ops.js';
 import {
   F_ARGS,
   F_OP,
@@ -49,7 +51,7 @@ import {
   SP_STOLEN,
   SP_WAKE,
 } from './shared.js';
-import { becomeRunning, safepoint, startTheWorld, stopTheWorldToRecover } from './world.js';
+import { becomeRunning, safepoint, startTheWorld, stopTheWorld, stopTheWorldToRecover } from './world.js';
 
 export interface WorkerData {
   readonly heap: HeapMemory;
@@ -57,27 +59,44 @@ export interface WorkerData {
   readonly p: number;
   /** This M replaces one that died. */
   readonly recovers: boolean;
+  /** `GODEBUG=gcstoptheworld`. */
+  readonly stopTheWorld: number;
 }
+
+/** What an M tells the main thread by message: it is up; a cycle's mark is done. */
+export type WorkerMessage = 'running' | { numGC: number };
 
 /** Gs between two calls of the main thread, at most. */
 const RING_EVERY = 64;
 /** Batches of more records than this count as long: what is done already is reported first. */
 const LONG_BATCH = 256;
+/** Gs after which a busy P does a piece of the collector's background work; a power of two. */
+const SWEEP_EVERY = 16;
 
 class M {
   private readonly h: Heap;
   private readonly p: P;
   private readonly k: Shared;
   private readonly sp: number;
+  private readonly gc: Collector;
   private readonly exec: Executor;
   private unreported = 0;
+  private ran = 0;
 
   constructor(data: WorkerData) {
     this.h = Heap.attach(data.heap);
     this.p = this.h.ps[data.p];
     this.k = new Shared(data.sched);
     this.sp = this.k.sp(data.p);
-    this.exec = new Executor(this.h, this.p, this.k);
+    const { h, p, k } = this;
+    const world = {
+      stop: () => stopTheWorld(h, k, p),
+      start: () => void startTheWorld(k),
+      wake: () => this.wakeOthers(),
+    };
+    const onCycle = (numGC: number): void => parentPort?.postMessage({ numGC } satisfies WorkerMessage);
+    this.gc = new Collector(h, p, world, { stopTheWorld: data.stopTheWorld, onCycle });
+    this.exec = new Executor(h, p, k, this.gc);
     this.h.poll = () => safepoint(this.k, this.p);
   }
 
@@ -86,6 +105,7 @@ class M {
     const heldWorld = lockOwner(k.m, k.worldLock) === p.id;
     stopTheWorldToRecover(h, k, p);
     recover(h, p, heldWorld);
+    repairCollector(h);
     k.m[this.sp + SP_CURRENT] = 0;
     k.m[this.sp + SP_LONG] = 0;
     Atomics.store(k.m, this.sp + SP_STATUS, PStatus.stopped);
@@ -94,7 +114,7 @@ class M {
 
   /** Runs until the heap shuts down. */
   loop(): void {
-    const { k, sp } = this;
+    const { h, k, sp } = this;
     const { m } = k;
     becomeRunning(k, this.p);
     for (;;) {
@@ -103,19 +123,41 @@ class M {
       const g = this.next();
       if (g >= 0) {
         this.run(g);
+        this.collectorsShare();
         continue;
       }
       this.report();
       if (Atomics.load(m, k.scalars + K_SHUTDOWN) !== 0) break;
+      const pause = this.gc.idle();
+      if (pause === 0) continue;
       m[sp + SP_PARKED]++;
       Atomics.store(m, sp + SP_STATUS, PStatus.idle);
       Atomics.notify(m, sp + SP_STATUS);
       // Anything queued after `wake` was read has raised the word, and the wait returns at once.
-      Atomics.wait(m, sp + SP_WAKE, wake);
+      const slept = h.now();
+      Atomics.wait(m, sp + SP_WAKE, wake, pause);
+      h.f[this.p.stats + T_WAIT_NS] += h.now() - slept;
       becomeRunning(k, this.p);
     }
     Atomics.store(m, sp + SP_STATUS, PStatus.idle);
     Atomics.notify(m, sp + SP_STATUS);
+  }
+
+  /** What the collector gets of a P that has requests to run. */
+  private collectorsShare(): void {
+    this.gc.share();
+    // A P that never rests would never sweep in the background.
+    if ((++this.ran & (SWEEP_EVERY - 1)) === 0) this.gc.between();
+  }
+
+  /** Ps that sleep look for work: a mark has begun. */
+  private wakeOthers(): void {
+    const { k, p } = this;
+    for (let other = 0; other < k.procs; other++) {
+      if (other === p.id) continue;
+      Atomics.add(k.m, k.sp(other) + SP_WAKE, 1);
+      Atomics.notify(k.m, k.sp(other) + SP_WAKE);
+    }
   }
 
   private next(): number {
@@ -165,7 +207,7 @@ class M {
     m[frame + F_STATUS] = GStatus.running;
     Atomics.store(m, sp + SP_CURRENT, g + 1);
     const op = m[frame + F_OP];
-    const long = op === Op.batch ? m[frame + F_ARGS + 1] > LONG_BATCH : op >= Op.sweep && op <= Op.flush;
+    const long = op === Op.batch ? m[frame + F_ARGS + 1] > LONG_BATCH : isLong(op);
     if (long) {
       this.report();
       Atomics.store(m, sp + SP_LONG, 1);
@@ -192,5 +234,5 @@ class M {
 const data = workerData as WorkerData;
 const me = new M(data);
 if (data.recovers) me.recover();
-parentPort?.postMessage('running');
+parentPort?.postMessage('running' satisfies WorkerMessage);
 me.loop();

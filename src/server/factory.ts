@@ -1,14 +1,25 @@
 /** Where the server meets the scheduler: the one place that knows how a heap is made. */
 
 import type { FastifyBaseLogger } from 'fastify';
+import { cycleRecords } from '../gc/record.js';
 import { HeapHost } from '../sched/host.js';
+import { gctraceLine } from '../telemetry/gctrace.js';
 import type { Config } from './config.js';
 import type { HeapFactory } from './hosted.js';
+
+/** Go's trace lines go to standard error; with several heaps, each behind its heap's name. */
+function trace(host: HeapHost, numGC: number): void {
+  const record = cycleRecords(host.heap, 4).find((cycle) => cycle.number === numGC);
+  if (record === undefined) return;
+  process.stderr.write(`${host.name === 'default' ? '' : `${host.name}: `}${gctraceLine(record)}\n`);
+}
 
 export function heapFactory(config: Config, logger: FastifyBaseLogger): HeapFactory {
   return (name, settings) =>
     HeapHost.create(name, settings, {
       clobberFree: config.godebug.clobberfree === '1',
+      stopTheWorld: Number(config.godebug.gcstoptheworld ?? 0),
+      onCycle: config.godebug.gctrace === '1' ? (host, numGC) => trace(host, numGC) : undefined,
       onRestart: (p, error) => logger.error({ heap: name, p, err: error }, 'an M died; a new one took over its P'),
     });
 }

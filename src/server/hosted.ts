@@ -48,8 +48,8 @@ export interface HostedHeap {
   readonly name: string;
   readonly settings: EffectiveSettings;
   readonly createdAt: Date;
-  /** Changes what can change live; `settings` shows the new values afterwards. */
-  update(settings: LiveSettings): void;
+  /** Changes what can change live: resolves when the heap goes by the new values. `settings` shows them at once. */
+  update(settings: LiveSettings): Promise<void>;
   /** Reads shared memory; never stops the heap. */
   summary(): HeapSummary;
   /**

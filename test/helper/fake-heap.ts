@@ -15,7 +15,7 @@ export class FakeHeap implements HostedHeap {
     this.settings = settings;
   }
 
-  update(settings: LiveSettings): void {
+  async update(settings: LiveSettings): Promise<void> {
     this.settings = { ...this.settings, ...settings };
   }
 

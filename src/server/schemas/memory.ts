@@ -65,6 +65,8 @@ const MEMSTATS: Record<string, string> = {
   BuckHashSys: 'Always 0',
   GCSys: 'Bytes of collector metadata',
   OtherSys: 'Bytes of other metadata',
+  NextGC: 'Bytes of HeapAlloc that the next collection aims to stay below',
+  GCCPUFraction: 'Share of the CPU of all Ps, since the heap was made, that collecting took',
   LastGC: 'When the last cycle ended, in nanoseconds since 1970',
   PauseTotalNs: 'Nanoseconds that the world was stopped',
   NumGC: 'Cycles completed',

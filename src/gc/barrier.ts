@@ -1,0 +1,80 @@
+/**
+ * The write barrier: every store into a pointer word goes through here.
+ *
+ * Hybrid, as in Go: while marking, both the pointer that is overwritten (Yuasa: somebody may have moved it out of sight) and the
+ * one that is written (Dijkstra: its new holder may be black already) are marked. Roots need no barrier: an object whose root is
+ * dropped can only be reached through words that were stored here.
+ *
+ * While sweeping, the target's span is swept before it is stored, so that an object which the mark found dead cannot be linked again:
+ * by then it is gone. Go needs no such step, because a dead object's address is nowhere to be had; here a client may remember it.
+ *
+ * By the P's own thread, which passes no safepoint in between: the phase cannot change under it.
+ */
+
+import { H_GC_PHASE, HEAP_BASE, type Heap, type P, T_SHADED, T_UNLINKED } from '../heap/heap.js';
+import { S_SPANCLASS, S_STATE, SpanState } from '../heap/mspan.js';
+import { byteOffset, type Found } from '../heap/objects.js';
+import { PAGE_SHIFT } from '../heap/sizeclass.js';
+import { ensureSwept } from '../heap/sweep.js';
+import { isPointerWord } from '../heap/types.js';
+import { bytesAt } from '../memory/reservation.js';
+import { greyAddress } from './mark.js';
+
+const BASE_HI = Math.floor(HEAP_BASE / 2 ** 32);
+
+/** Stores an address, given as two halves, into word `word` of the heap. It has been checked to be null or inside an allocated object. */
+export function storePointer(h: Heap, p: P, word: number, lo: number, hi: number): void {
+  const { w32 } = h;
+  const at = word * 2;
+  overwritten(h, p, w32[at], w32[at + 1], lo, hi);
+  w32[at] = lo;
+  w32[at + 1] = hi;
+}
+
+/** Writes raw bytes into an object from byte `from` on. Those that fall on its pointer words are stored as pointers are. */
+export function writeBytes(h: Heap, p: P, object: Found, from: number, bytes: Uint8Array): void {
+  const first = byteOffset(h, object);
+  const target = bytesAt(h.memory.reservation, first + from, bytes.length);
+  if ((h.m[object.span + S_SPANCLASS] & 1) === 1 || bytes.length === 0) {
+    target.set(bytes);
+    return;
+  }
+  const { w32 } = h;
+  const base = first / 8;
+  const last = (from + bytes.length - 1) >> 3;
+  const before: number[] = [];
+  for (let i = from >> 3; i <= last; i++) {
+    if (isPointerWord(h, object.span, object.slot, i)) before.push(i, w32[(base + i) * 2], w32[(base + i) * 2 + 1]);
+  }
+  // Nobody scans what lies between: marking what was there first, and what is there afterwards, covers every order.
+  for (let j = 0; j < before.length; j += 3) shade(h, p, before[j + 1], before[j + 2]);
+  target.set(bytes);
+  for (let j = 0; j < before.length; j += 3) {
+    const at = (base + before[j]) * 2;
+    overwritten(h, p, before[j + 1], before[j + 2], w32[at], w32[at + 1]);
+  }
+}
+
+/** What has to happen when a pointer word changes from one value to another. */
+function overwritten(h: Heap, p: P, oldLo: number, oldHi: number, lo: number, hi: number): void {
+  if ((oldLo | oldHi) !== 0 && (oldLo !== lo || oldHi !== hi)) h.f[p.stats + T_UNLINKED]++;
+  if (h.m[h.mheap + H_GC_PHASE] !== 0) {
+    shade(h, p, oldLo, oldHi);
+    shade(h, p, lo, hi);
+  } else sweepTarget(h, p, lo, hi);
+}
+
+function shade(h: Heap, p: P, lo: number, hi: number): void {
+  if (h.m[h.mheap + H_GC_PHASE] === 0 || (lo | hi) === 0) return;
+  if (greyAddress(h, p, lo, hi)) h.f[p.stats + T_SHADED]++;
+}
+
+/** Sweeps the span that an address lies in, if it still has to be. */
+function sweepTarget(h: Heap, p: P, lo: number, hi: number): void {
+  const above = hi - BASE_HI;
+  if (above >>> 0 > 1) return;
+  const page = ((above << 29) | (lo >>> 3)) >> (PAGE_SHIFT - 3);
+  if (page >= h.pages) return;
+  const s = h.m[h.pageSpan + page];
+  if (s !== 0 && h.m[s + S_STATE] === SpanState.inUse) ensureSwept(h, p, s);
+}

@@ -1,0 +1,327 @@
+/**
+ * Collector: one P's part in automatic memory management, on whatever thread holds the P.
+ *
+ * There is no collector thread. A cycle begins on the P whose allocation crossed the trigger, is marked by all Ps in their shares, and
+ * ends on whichever P finds nothing left to mark. What remains afterwards, the sweep, is done by allocations in proportion and by
+ * Ps with nothing else to do; so is scavenging.
+ *
+ *      service   before an allocation, when a refill asked for it: begin a cycle that is due, or pay by marking (assist)
+ *      share     between two requests, and inside long ones: the workers' 25 %
+ *      idle      with nothing else to do: mark, sweep, scavenge
+ *      collect   a cycle now, from beginning to end (runtime.GC)
+ *
+ * The world (sched/world.ts, or none at all on a single thread) is stopped twice a cycle, in `begin` and `end`. All four are
+ * called where the P could stop: holding no lock and no span, with every object that it allocated answered.
+ */
+
+import {
+  GcPhase,
+  H_CYCLES,
+  H_DEDICATED,
+  H_GC_PHASE,
+  H_NUM_GC,
+  H_RESTART,
+  H_SWEEP_DONE,
+  H_SWEEPGEN,
+  H_TERMINATING,
+  type Heap,
+  type P,
+  P_HAND,
+  T_DEDICATED_NS,
+  T_FRACTIONAL_NS,
+  T_IDLE_NS,
+  T_SWEEP_NS,
+} from '../heap/heap.js';
+import { recordPause } from '../heap/memstats.js';
+import { S_SWEEPGEN } from '../heap/mspan.js';
+import { sweepOne } from '../heap/sweep.js';
+import { assist, giveCredit } from './assist.js';
+import { drain, finishMark, isMarkDone, startMark } from './cycle.js';
+import { limitMark, updateLimiter } from './limits.js';
+import { anyMarking } from './markqueue.js';
+import { C_FRACTIONAL_GOAL, C_MARK_START } from './pacer.js';
+import { isDue } from './pacing.js';
+import { pausesOf } from './pauses.js';
+import { completeSweep, cyclePauses, recordCyclePause } from './record.js';
+import { bgScavenge, wakeScavenger } from './scavenger.js';
+import { Why } from './state.js';
+
+/** How a collector stops the other Ps of its heap. */
+export interface World {
+  /** Returns with every other P standing still. */
+  stop(): void;
+  start(): void;
+  /** Ps that sleep should look for work: a mark has begun. */
+  wake(): void;
+}
+
+/** No other Ps. */
+export const ALONE: World = { stop: () => {}, start: () => {}, wake: () => {} };
+
+export interface CollectorOptions {
+  /** GODEBUG=gcstoptheworld: 1 marks with the world stopped, 2 sweeps so as well. */
+  readonly stopTheWorld?: number;
+  /** Told after each cycle's mark, with NumGC. */
+  readonly onCycle?: (numGC: number) => void;
+}
+
+const INFINITE = Number.POSITIVE_INFINITY;
+/** ns of a worker's slice: within it the P only stops for the world. */
+const DEDICATED_SLICE = 2e6;
+const FRACTIONAL_SLICE = 250e3;
+const IDLE_SLICE = 500e3;
+/** A fractional worker that is this far over its share stops. */
+const FRACTIONAL_SLACK = 1.2;
+/** Spans that a P with nothing else to do sweeps before it looks for work again. */
+const SWEEP_BATCH = 10;
+/** ms that an idle P waits for others to finish the mark. */
+const NOTHING_TO_MARK = 0.2;
+
+export class Collector {
+  private readonly h: Heap;
+  private readonly p: P;
+  private readonly world: World;
+  private readonly options: CollectorOptions;
+  /** Of the fractional worker: the cycle it worked in, and ns that it took. */
+  private cycle = -1;
+  private fractional = 0;
+
+  constructor(h: Heap, p: P, world: World = ALONE, options: CollectorOptions = {}) {
+    this.h = h;
+    this.p = p;
+    this.world = world;
+    this.options = options;
+  }
+
+  private phase(): number {
+    return this.h.m[this.h.mheap + H_GC_PHASE];
+  }
+
+  /** When `p.attention` was set. */
+  service(): void {
+    const { h, p } = this;
+    p.attention = false;
+    if (this.phase() === GcPhase.mark) {
+      if (!assist(h, p)) this.end();
+    } else if (h.m[h.mheap + H_RESTART] !== 0) this.begin(h.m[h.mheap + H_RESTART] - 1);
+    else if (isDue(h)) this.begin(Why.heap);
+  }
+
+  /** The mark workers' share of this P's time. Cheap when no mark is on. */
+  share(): void {
+    const { h } = this;
+    if (this.phase() !== GcPhase.mark) {
+      if (h.m[h.mheap + H_RESTART] !== 0) this.begin(h.m[h.mheap + H_RESTART] - 1);
+      return;
+    }
+    if (this.claimDedicated()) {
+      const done = this.work(DEDICATED_SLICE, T_DEDICATED_NS);
+      Atomics.add(h.m, h.mheap + H_DEDICATED, 1);
+      if (!done) this.end();
+      return;
+    }
+    const goal = h.f[h.pacer + C_FRACTIONAL_GOAL];
+    if (goal === 0) return;
+    const cycle = h.m[h.mheap + H_CYCLES];
+    if (this.cycle !== cycle) {
+      this.cycle = cycle;
+      this.fractional = 0;
+    }
+    const now = h.now();
+    const since = now - h.f[h.pacer + C_MARK_START];
+    if (since <= 0 || this.fractional > goal * since) return;
+    const began = now;
+    const done = this.work(
+      Math.max(FRACTIONAL_SLICE, FRACTIONAL_SLACK * goal * since - this.fractional),
+      T_FRACTIONAL_NS,
+    );
+    this.fractional += h.now() - began;
+    if (!done) this.end();
+  }
+
+  /**
+   * For a P without requests. Returns how many milliseconds it may sleep before it asks again: 0 when it did something, Infinity
+   * when nothing is left to do.
+   */
+  idle(): number {
+    const { h, p } = this;
+    updateLimiter(h);
+    if (this.phase() === GcPhase.mark) {
+      const dedicated = this.claimDedicated();
+      const worked = this.work(IDLE_SLICE, dedicated ? T_DEDICATED_NS : T_IDLE_NS);
+      if (dedicated) Atomics.add(h.m, h.mheap + H_DEDICATED, 1);
+      if (worked || this.end()) return 0;
+      return this.phase() === GcPhase.mark ? NOTHING_TO_MARK : 0;
+    }
+    if (h.m[h.mheap + H_RESTART] !== 0) return this.begin(h.m[h.mheap + H_RESTART] - 1) ? 0 : 1;
+    if (h.m[h.mheap + H_SWEEP_DONE] === 0) {
+      this.sweepSome(SWEEP_BATCH);
+      return 0;
+    }
+    return bgScavenge(h, p) / 1e6;
+  }
+
+  /** A piece of background work for a P that is never idle. */
+  between(): void {
+    const { h, p } = this;
+    updateLimiter(h);
+    if (this.phase() !== GcPhase.off) return;
+    if (h.m[h.mheap + H_SWEEP_DONE] === 0) this.sweepSome(SWEEP_BATCH);
+    else bgScavenge(h, p);
+  }
+
+  /** Sweeps a few spans. */
+  sweepSome(spans: number): void {
+    const { h, p } = this;
+    const began = h.now();
+    let left = spans;
+    while (left > 0 && sweepOne(h, p) >= 0) left--;
+    h.f[p.stats + T_SWEEP_NS] += h.now() - began;
+    if (left > 0) this.swept();
+  }
+
+  /** A cycle now: waits for one that is under way, runs another, sweeps everything. Returns its NumGC. */
+  collect(why: number): number {
+    const { h, p } = this;
+    const { m } = h;
+    this.finishCurrent();
+    const before = m[h.mheap + H_NUM_GC];
+    while (m[h.mheap + H_NUM_GC] === before) {
+      this.begin(why);
+      this.finishCurrent();
+    }
+    const numGC = m[h.mheap + H_NUM_GC];
+    this.sweepEverything();
+    p.attention = false;
+    return numGC;
+  }
+
+  /** Marks to the end, if a mark is on. */
+  private finishCurrent(): void {
+    const { h } = this;
+    while (this.phase() === GcPhase.mark) {
+      if (this.work(IDLE_SLICE, T_IDLE_NS) || this.end()) continue;
+      h.poll();
+      Atomics.wait(h.m, h.mheap + H_GC_PHASE, GcPhase.mark, 0.05);
+    }
+  }
+
+  /** Sweeps what is unswept, and waits for what others are sweeping. */
+  sweepEverything(): number {
+    const { h, p } = this;
+    let pages = 0;
+    for (let n = sweepOne(h, p); n >= 0; n = sweepOne(h, p)) {
+      pages += n;
+      h.poll();
+    }
+    while (!this.sweepersDone()) h.poll();
+    this.swept();
+    return pages;
+  }
+
+  private sweepersDone(): boolean {
+    const { h } = this;
+    const sweeping = h.scalar(H_SWEEPGEN) - 1;
+    for (const other of h.ps) {
+      const hand = other === this.p ? 0 : Atomics.load(h.m, other.at + P_HAND);
+      if (hand !== 0 && Atomics.load(h.m, hand + S_SWEEPGEN) === sweeping) return false;
+    }
+    return true;
+  }
+
+  private swept(): void {
+    completeSweep(this.h);
+    wakeScavenger(this.h);
+  }
+
+  /** Marks for some time as a worker of a class. False when there was nothing to mark. */
+  private work(ns: number, counter: number): boolean {
+    const { h, p } = this;
+    const began = h.now();
+    const done = drain(h, p, INFINITE, began + ns, true);
+    h.f[p.stats + counter] += h.now() - began;
+    giveCredit(h, done);
+    return done > 0 || !isMarkDone(h);
+  }
+
+  private claimDedicated(): boolean {
+    const { m, mheap } = this.h;
+    const wanted = Atomics.load(m, mheap + H_DEDICATED);
+    return wanted > 0 && Atomics.compareExchange(m, mheap + H_DEDICATED, wanted, wanted - 1) === wanted;
+  }
+
+  /** Begins a cycle unless one is under way, or what made it due has passed. Returns whether it did. */
+  begin(why: number): boolean {
+    const { h, p, world } = this;
+    const { m } = h;
+    // What the last cycle left to sweep, while the others still run.
+    while (sweepOne(h, p) >= 0) h.poll();
+    const stopping = h.now();
+    world.stop();
+    if (this.phase() !== GcPhase.off || (why === Why.heap && m[h.mheap + H_RESTART] === 0 && !isDue(h))) {
+      world.start();
+      return false;
+    }
+    const stopped = h.now();
+    limitMark(h, true, stopping);
+    startMark(h, p, why);
+    if ((this.options.stopTheWorld ?? 0) > 0) {
+      this.markStopped();
+      limitMark(h, false, h.now());
+    }
+    const all = this.phase() === GcPhase.off;
+    this.resume(stopping, stopped, true);
+    if (all) this.ended(0, 0);
+    else world.wake();
+    return true;
+  }
+
+  /** The whole mark, with the world stopped. */
+  private markStopped(): void {
+    const { h, p } = this;
+    const began = h.now();
+    while (!isMarkDone(h)) drain(h, p, INFINITE, INFINITE, false);
+    h.f[p.stats + T_DEDICATED_NS] += h.now() - began;
+    finishMark(h);
+    if ((this.options.stopTheWorld ?? 0) > 1) while (sweepOne(h, p) >= 0);
+  }
+
+  /** Ends the mark if nothing is left to mark. Returns whether it did. */
+  end(): boolean {
+    const { h, world } = this;
+    const { m } = h;
+    if (this.phase() !== GcPhase.mark || !isMarkDone(h) || anyMarking(h)) return false;
+    if (Atomics.compareExchange(m, h.mheap + H_TERMINATING, 0, 1) !== 0) return false;
+    const stopping = h.now();
+    world.stop();
+    const stopped = h.now();
+    // A barrier may have found something since; only now nobody can.
+    const done = this.phase() === GcPhase.mark && isMarkDone(h);
+    if (done) {
+      limitMark(h, false, stopping);
+      finishMark(h);
+    }
+    m[h.mheap + H_TERMINATING] = 0;
+    if (!done) {
+      world.start();
+      return false;
+    }
+    this.resume(stopping, stopped, false);
+    this.ended(stopping, stopped);
+    return true;
+  }
+
+  private resume(stopping: number, stopped: number, first: boolean): void {
+    const { h, world } = this;
+    // The row is written while the world stands still: afterwards another cycle may begin.
+    const ns = h.now() - stopping;
+    recordCyclePause(h, first, ns, stopped - stopping);
+    pausesOf(h, ns, stopped - stopping);
+    if (this.phase() === GcPhase.off) recordPause(h, Math.round(cyclePauses(h)), Date.now() * 1e6);
+    world.start();
+  }
+
+  private ended(_stopping: number, _stopped: number): void {
+    this.options.onCycle?.(this.h.m[this.h.mheap + H_NUM_GC]);
+  }
+}
