@@ -16,9 +16,12 @@
  *     GO=/usr/lib/go-1.27/bin/go node dist/bench/gc-throughput.js [--rounds 5]
  */
 
+import { Collector } from '../src/gc/collector.js';
 import { gcCycle } from '../src/gc/cycle.js';
+import { initLimiter } from '../src/gc/limits.js';
+import { configure } from '../src/gc/pacing.js';
 import { dropRoot } from '../src/heap/free.js';
-import { H_HEAP_LIVE, H_HEAP_MARKED, H_NUM_GC, type Heap, type P } from '../src/heap/heap.js';
+import { H_NUM_GC, type Heap, type P } from '../src/heap/heap.js';
 import { mallocNoscan, mallocScan } from '../src/heap/malloc.js';
 import { TYPE_ALL_POINTERS } from '../src/heap/types.js';
 import { build, GoPeer, heapFor, NODES, TREE } from './mark.js';
@@ -37,22 +40,15 @@ const BATCH = 1024;
 
 type Kind = 'noscan' | 'scan';
 
-/**
- * TO BE FILLED IN: the collector's share of an allocation, called after each one as the executor does it:
- *
- *     if (p.attention) gcPoint(h, p);
- *
- * Until src/gc/cycle.ts has gcPoint, a whole cycle when the heap has doubled.
- */
-function afterAllocation(h: Heap, p: P): void {
-  if (h.scalar(H_HEAP_LIVE) >= 2 * h.scalar(H_HEAP_MARKED)) gcCycle(h, p);
-}
+/** Records of a batch between two safepoints of the executor, where it gives the mark workers their share. */
+const SHARE_EVERY = 64;
 
 /** A heap with its live data, and the milliseconds that allocating in it took. */
 class Side {
   readonly h: Heap;
   private readonly p: P;
   private readonly kind: Kind;
+  private readonly gc: Collector;
   private readonly words = new Int32Array(BATCH);
 
   constructor(kind: Kind) {
@@ -60,6 +56,9 @@ class Side {
     // The collector may lag behind the allocations; twice as much as its goal is room enough.
     this.h = heapFor(LIVE * 4);
     this.p = this.h.ps[0];
+    this.gc = new Collector(this.h, this.p);
+    configure(this.h, 100, Number.POSITIVE_INFINITY);
+    initLimiter(this.h);
     if (kind === 'scan') build(this.h, this.p, TREE, NODES);
     else for (let i = 0; i < ALLOCATIONS; i++) mallocNoscan(this.h, this.p, SIZE);
     gcCycle(this.h, this.p);
@@ -71,8 +70,8 @@ class Side {
     let ms = 0;
     for (let done = 0; done < n; done += BATCH) {
       const began = performance.now();
-      if (this.kind === 'noscan') noscan(h, p, words, collect);
-      else scan(h, p, words, collect);
+      if (this.kind === 'noscan') noscan(h, p, this.gc, words, collect);
+      else scan(h, p, this.gc, words, collect);
       ms += performance.now() - began;
       if (words[BATCH - 1] < 0) throw new Error('reservation exhausted');
       for (let i = 0; i < BATCH; i++) dropRoot(h, p, words[i], 0);
@@ -91,17 +90,21 @@ class Side {
   }
 }
 
-function noscan(h: Heap, p: P, words: Int32Array, collect: boolean): void {
+function noscan(h: Heap, p: P, gc: Collector, words: Int32Array, collect: boolean): void {
   for (let i = 0; i < BATCH; i++) {
     words[i] = mallocNoscan(h, p, SIZE);
-    if (collect) afterAllocation(h, p);
+    // As the executor does it: what a refill asks for is done before the next allocation.
+    if (p.attention && collect) gc.service();
+    if ((i & (SHARE_EVERY - 1)) === 0 && collect) gc.share();
   }
 }
 
-function scan(h: Heap, p: P, words: Int32Array, collect: boolean): void {
+function scan(h: Heap, p: P, gc: Collector, words: Int32Array, collect: boolean): void {
   for (let i = 0; i < BATCH; i++) {
     words[i] = mallocScan(h, p, SIZE, TYPE_ALL_POINTERS, 3, 0);
-    if (collect) afterAllocation(h, p);
+    // As the executor does it: what a refill asks for is done before the next allocation.
+    if (p.attention && collect) gc.service();
+    if ((i & (SHARE_EVERY - 1)) === 0 && collect) gc.share();
   }
 }
 

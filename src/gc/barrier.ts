@@ -13,7 +13,7 @@
 
 import { H_GC_PHASE, HEAP_BASE, type Heap, type P, T_SHADED, T_UNLINKED } from '../heap/heap.js';
 import { S_SPANCLASS, S_STATE, SpanState } from '../heap/mspan.js';
-import { byteOffset, type Found } from '../heap/objects.js';
+import { byteOffset, type Found, noteLink } from '../heap/objects.js';
 import { PAGE_SHIFT } from '../heap/sizeclass.js';
 import { ensureSwept } from '../heap/sweep.js';
 import { isPointerWord } from '../heap/types.js';
@@ -57,11 +57,16 @@ export function writeBytes(h: Heap, p: P, object: Found, from: number, bytes: Ui
 
 /** What has to happen when a pointer word changes from one value to another. */
 function overwritten(h: Heap, p: P, oldLo: number, oldHi: number, lo: number, hi: number): void {
-  if ((oldLo | oldHi) !== 0 && (oldLo !== lo || oldHi !== hi)) h.f[p.stats + T_UNLINKED]++;
+  if (oldLo === lo && oldHi === hi) return;
+  if ((oldLo | oldHi) !== 0) h.f[p.stats + T_UNLINKED]++;
   if (h.m[h.mheap + H_GC_PHASE] !== 0) {
     shade(h, p, oldLo, oldHi);
     shade(h, p, lo, hi);
   } else sweepTarget(h, p, lo, hi);
+  const above = hi - BASE_HI;
+  if (above >>> 0 > 1) return;
+  const word = (above << 29) | (lo >>> 3);
+  if (word >> (PAGE_SHIFT - 3) < h.pages) noteLink(h, word);
 }
 
 function shade(h: Heap, p: P, lo: number, hi: number): void {

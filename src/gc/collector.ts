@@ -23,7 +23,7 @@ import {
   H_RESTART,
   H_SWEEP_DONE,
   H_SWEEPGEN,
-  H_TERMINATING,
+  H_TRANSITION,
   type Heap,
   type P,
   P_HAND,
@@ -189,6 +189,8 @@ export class Collector {
     while (m[h.mheap + H_NUM_GC] === before) {
       this.begin(why);
       this.finishCurrent();
+      // Another P may be about to begin one, and waits for us to stand still.
+      h.poll();
     }
     const numGC = m[h.mheap + H_NUM_GC];
     this.sweepEverything();
@@ -254,10 +256,13 @@ export class Collector {
   begin(why: number): boolean {
     const { h, p, world } = this;
     const { m } = h;
+    // Several Ps may cross the trigger at once: one of them begins.
+    if (Atomics.compareExchange(m, h.mheap + H_TRANSITION, 0, 1) !== 0) return false;
     // What the last cycle left to sweep, while the others still run.
     while (sweepOne(h, p) >= 0) h.poll();
     const stopping = h.now();
     world.stop();
+    m[h.mheap + H_TRANSITION] = 0;
     if (this.phase() !== GcPhase.off || (why === Why.heap && m[h.mheap + H_RESTART] === 0 && !isDue(h))) {
       world.start();
       return false;
@@ -271,7 +276,7 @@ export class Collector {
     }
     const all = this.phase() === GcPhase.off;
     this.resume(stopping, stopped, true);
-    if (all) this.ended(0, 0);
+    if (all) this.ended();
     else world.wake();
     return true;
   }
@@ -291,7 +296,7 @@ export class Collector {
     const { h, world } = this;
     const { m } = h;
     if (this.phase() !== GcPhase.mark || !isMarkDone(h) || anyMarking(h)) return false;
-    if (Atomics.compareExchange(m, h.mheap + H_TERMINATING, 0, 1) !== 0) return false;
+    if (Atomics.compareExchange(m, h.mheap + H_TRANSITION, 0, 1) !== 0) return false;
     const stopping = h.now();
     world.stop();
     const stopped = h.now();
@@ -301,13 +306,13 @@ export class Collector {
       limitMark(h, false, stopping);
       finishMark(h);
     }
-    m[h.mheap + H_TERMINATING] = 0;
+    m[h.mheap + H_TRANSITION] = 0;
     if (!done) {
       world.start();
       return false;
     }
     this.resume(stopping, stopped, false);
-    this.ended(stopping, stopped);
+    this.ended();
     return true;
   }
 
@@ -321,7 +326,7 @@ export class Collector {
     world.start();
   }
 
-  private ended(_stopping: number, _stopped: number): void {
+  private ended(): void {
     this.options.onCycle?.(this.h.m[this.h.mheap + H_NUM_GC]);
   }
 }

@@ -78,7 +78,7 @@ export const H_RECLAIMED_PAGES = 41; // atomic: released pages that spans took a
 export const H_SCAVENGED_BG = 42; // heap lock: pages released by the background scavenger, ever (wraps)
 export const H_SCAVENGED_EAGER = 43; // heap lock: pages released by allocations, ever (wraps)
 export const H_SCAVENGED_FORCED = 44; // heap lock: pages released on request, ever (wraps)
-export const H_TERMINATING = 45; // atomic: 1 while some P tries to end the mark
+export const H_TRANSITION = 45; // atomic: 1 while some P is about to begin a cycle or to end its mark
 export const H_PAGES_SWEPT_BASIS = 46; // stopped world: pagesSwept when the sweep was paced
 export const H_LIMITED = 47; // 1: the CPU limiter is on, there are no assists and no inline scavenging
 export const H_LIMITER_LOCK = 49; // atomic: 1 while some P updates the limiter
@@ -216,6 +216,7 @@ export class Heap {
   readonly pacer: number;
   readonly cycles: number;
   readonly droppedBits: number;
+  readonly linkedBits: number;
   readonly tinyMasks: number;
   readonly pageAlloc: PageAlloc;
   /** One P only: nobody else writes, so read-modify-write needs no atomics. */
@@ -264,6 +265,7 @@ export class Heap {
     this.pacer = r.pacer.at;
     this.cycles = r.cycles.at;
     this.droppedBits = r.droppedBits.at;
+    this.linkedBits = r.linkedBits.at;
     this.tinyMasks = 0; // the uint16 view begins there
     this.pageAlloc = new PageAlloc(this.m, r.pageAlloc.at, chunksOf(g));
     this.solo = g.procs === 1;

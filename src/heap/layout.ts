@@ -191,6 +191,12 @@ const TABLE = [
     meaning: "per page 1,024 slot bits: the client's root was dropped (the root bits, inverted); atomic",
   },
   {
+    name: 'linkedBits',
+    type: 'i32',
+    count: (g) => pagesOf(g) * 32,
+    meaning: 'per page 1,024 slot bits: some pointer to the object was stored since it was allocated; atomic',
+  },
+  {
     name: 'tinyMasks',
     type: 'u16',
     count: (g) => pagesOf(g) * 1024,

@@ -51,6 +51,7 @@ export const S_HAS_TINY = 23; // some slot of it is or was a tiny block
 export const S_BORN = 24; // cycle in which it was made
 export const S_SWEPT_AT = 25; // cycle in which it was last swept
 export const S_COUNT_BEFORE = 26; // allocCount when it was cached
+export const S_HAS_LINKED = 28; // some slot of it has its linked bit set
 export const S_OBLET = 27; // next piece of a large object to scan; atomic
 
 export const SpanState = { dead: 0, inUse: 1, manual: 2 } as const;
@@ -100,6 +101,7 @@ export function initSpan(h: Heap, s: number, page: number, npages: number, spc: 
   m[s + S_QUEUED] = 0;
   m[s + S_COUNT_BEFORE] = 0;
   m[s + S_OBLET] = 0;
+  m[s + S_HAS_LINKED] = 0;
   m[s + S_NEXT] = 0;
   m[s + S_PREV] = 0;
   m[s + S_LARGE_GIB] = 0;

@@ -14,6 +14,7 @@ import {
   isAllocated,
   isDropped,
   S_BASE,
+  S_HAS_LINKED,
   S_LARGE_GIB,
   S_LARGE_REST,
   S_NELEMS,
@@ -104,12 +105,35 @@ export function checkRooted(h: Heap, found: Found): number {
 }
 
 /**
- * Whether the found object was freed for immediate reuse and stands on some P's stack: its client has vouched that nothing refers to
- * it. A look at other Ps' stacks, which may change this moment: it catches a mistake, nothing depends on it.
+ * Whether the found object was freed for good: its root was dropped and nothing can refer to it, because no pointer to it was ever stored, or
+ * because it stands on a P's stack of slots for immediate reuse (its client has vouched). An object whose root was dropped but to which a
+ * pointer was stored may be reachable still: it can be used until it is collected.
  */
-export function isReusable(h: Heap, found: Found): boolean {
+export function isFreed(h: Heap, found: Found): boolean {
+  if (checkRooted(h, found) === Status.ok) return false;
+  return !isLinked(h, found.span, found.slot) || isReusable(h, found);
+}
+
+function isLinked(h: Heap, s: number, slot: number): boolean {
   const { m } = h;
-  if (!isDropped(h, found.span, found.slot)) return false;
+  return ((m[h.linkedBits + m[s + S_START] * 32 + (slot >> 5)] >>> (slot & 31)) & 1) === 1;
+}
+
+/** Notes that a pointer into the object at a word address was stored. By the write barrier. */
+export function noteLink(h: Heap, word: number): void {
+  const { m } = h;
+  const s = m[h.pageSpan + (word >> (PAGE_SHIFT - 3))];
+  if (s === 0) return;
+  const spc = m[s + S_SPANCLASS];
+  const slot = spc < 2 ? 0 : ((word - m[s + S_BASE] + 0.5) * SPC_TO_INVERSE[spc]) | 0;
+  if (slot >= m[s + S_NELEMS] || isLinked(h, s, slot)) return;
+  m[s + S_HAS_LINKED] = 1;
+  Atomics.or(m, h.linkedBits + m[s + S_START] * 32 + (slot >> 5), 1 << (slot & 31));
+}
+
+/** Whether a slot stands on some P's stack. A look at other Ps' stacks, which may change this moment: it catches a mistake, nothing depends on it. */
+function isReusable(h: Heap, found: Found): boolean {
+  const { m } = h;
   const spc = m[found.span + S_SPANCLASS];
   const name = m[found.span + S_START] * 1024 + found.slot;
   for (const p of h.ps) {

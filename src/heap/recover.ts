@@ -40,7 +40,7 @@ import {
   H_SPAN_STRUCTS,
   H_SWEEP_DONE,
   H_SWEEPGEN,
-  H_TERMINATING,
+  H_TRANSITION,
   type Heap,
   type P,
   P_ALLOC,
@@ -153,7 +153,7 @@ function abandonMark(h: Heap): void {
     }
     m[at + H_GC_PHASE] = GcPhase.off;
   }
-  m[at + H_TERMINATING] = 0;
+  m[at + H_TRANSITION] = 0;
   m[at + H_DEDICATED] = 0;
   for (const p of h.ps) {
     m[p.at + P_QUEUE_HEAD] = 0;

@@ -39,6 +39,7 @@ import {
   S_ALLOC_COUNT,
   S_CACHE_BASE,
   S_FREEINDEX,
+  S_HAS_LINKED,
   S_HAS_TINY,
   S_NEEDZERO,
   S_NELEMS,
@@ -153,7 +154,17 @@ function copyMarks(h: Heap, s: number): number {
     if (marks !== 0) live += popcount(marks);
   }
   if (m[s + S_HAS_TINY] !== 0) clearTinyMasks(h, s);
+  if (m[s + S_HAS_LINKED] !== 0) clearLinks(h, s);
   return live;
+}
+
+/** Forgets of dead slots that pointers to them were stored. */
+function clearLinks(h: Heap, s: number): void {
+  const { m } = h;
+  const at = m[s + S_START] * 32;
+  let any = 0;
+  for (let i = 0; i * 32 < m[s + S_NELEMS]; i++) any |= m[h.linkedBits + at + i] &= m[h.markBits + at + i];
+  if (any === 0) m[s + S_HAS_LINKED] = 0;
 }
 
 /** Also for recovery, which clears the marks of whatever is not waiting to be swept. */

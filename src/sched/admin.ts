@@ -4,6 +4,7 @@
  * Their answers are JSON, written into the piece of the exchange that the request brought.
  */
 
+import { checkCollector } from '../gc/check.js';
 import type { Collector } from '../gc/collector.js';
 import { droppedSinceMark } from '../gc/cycle.js';
 import { withGC } from '../gc/memstats.js';
@@ -147,7 +148,7 @@ export class Admin {
   }
 
   private check(r: number, at: number, length: number): void {
-    const differences = this.stopped(() => check(this.h));
+    const differences = this.stopped(() => [...check(this.h), ...checkCollector(this.h)]);
     this.k.m[r + 1] = differences.length;
     this.answer(r, at, length, {
       ok: differences.length === 0,

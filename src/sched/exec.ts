@@ -12,7 +12,7 @@ import { dropRoot, freeNow } from '../heap/free.js';
 import { HEAP_BASE, type Heap, type P, Served, T_SERVED } from '../heap/heap.js';
 import { mallocNoscan, mallocScan, ZERO_BASE } from '../heap/malloc.js';
 import { S_FREEINDEX, S_PUBLISHED } from '../heap/mspan.js';
-import { byteOffset, Found, isReusable, pointsInside, resolve, Status, usableBytes } from '../heap/objects.js';
+import { byteOffset, Found, isFreed, pointsInside, resolve, Status, usableBytes } from '../heap/objects.js';
 import { PAGE_SHIFT } from '../heap/sizeclass.js';
 import { addSite } from '../heap/specials.js';
 import { isPointerWord, maskOf, TYPE_ALL_POINTERS } from '../heap/types.js';
@@ -212,13 +212,12 @@ export class Executor {
   }
 
   /**
-   * Looks an address up and requires an object that was not given up for reuse. Its root may have been dropped: as long as it is
-   * allocated, other objects may hold it.
+   * Looks an address up and requires an object that may be in use. Its root may have been dropped, if other objects may hold it.
    */
   private resolveLive(lo: number, hi: number): number {
     const status = resolve(this.h, this.p, wordOf(lo, hi), lo & 7, this.found);
     if (status !== Status.ok) return status;
-    return isReusable(this.h, this.found) ? Status.alreadyFreed : Status.ok;
+    return isFreed(this.h, this.found) ? Status.alreadyFreed : Status.ok;
   }
 
   private copy(

@@ -13,7 +13,7 @@ import { Worker } from 'node:worker_threads';
 import { initLimiter } from '../gc/limits.js';
 import { configure } from '../gc/pacing.js';
 import { CYCLE_AT, Why, Y_LAST_GC_NS } from '../gc/state.js';
-import { H_HEAP_LIVE, Heap } from '../heap/heap.js';
+import { Heap } from '../heap/heap.js';
 import { readMemStats } from '../heap/memstats.js';
 import { TypeTable } from '../heap/types.js';
 import { lockStats } from '../memory/lock.js';
@@ -166,8 +166,8 @@ export class HeapHost implements HeapScheduler, HostedHeap {
   /** Go's sysmon: a heap that was not collected for two minutes is. */
   private forcePeriodic(): void {
     const last = this.heap.f[this.heap.pacer + CYCLE_AT + Y_LAST_GC_NS];
-    if (this.periodic || this.current.gogc === 'off' || this.heap.now() - last < FORCE_GC_NS) return;
-    if (this.heap.scalar(H_HEAP_LIVE) === 0) return;
+    // As in Go, not before the heap's first cycle.
+    if (this.periodic || this.current.gogc === 'off' || last === 0 || this.heap.now() - last < FORCE_GC_NS) return;
     this.periodic = true;
     let piece: Piece | undefined;
     try {
