@@ -19,6 +19,7 @@ import memstats from './memstats.js';
 import { heapMetrics, serverMetrics } from './metrics.js';
 import objects from './objects.js';
 import openapi from './openapi.js';
+import pprof from './pprof.js';
 import problems from './problems.js';
 import ps from './ps.js';
 import reach from './reach.js';
@@ -46,6 +47,7 @@ const OF_A_HEAP = [
   spans,
   arenas,
   heapMetrics,
+  pprof,
 ];
 
 /** Outside everything: probes must be answered whatever else is configured. */

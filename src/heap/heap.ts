@@ -81,6 +81,7 @@ export const H_SCAVENGED_FORCED = 44; // heap lock: pages released on request, e
 export const H_TRANSITION = 45; // atomic: 1 while some P is about to begin a cycle or to end its mark
 export const H_PAGES_SWEPT_BASIS = 46; // stopped world: pagesSwept when the sweep was paced
 export const H_LIMITED = 47; // 1: the CPU limiter is on, there are no assists and no inline scavenging
+export const H_PROFILE_RATE = 50; // main thread: bytes between two samples of the heap profile; 0: none
 export const H_LIMITER_LOCK = 49; // atomic: 1 while some P updates the limiter
 export const H_HEAP_SCAN = 48; // atomic: bytes / 8 of allocated objects that would be scanned
 
@@ -97,6 +98,8 @@ export const G_SCAV_PERCENT_GOAL = 6; // bytes that the scavenger leaves retaine
 export const G_MEMORY_LIMIT = 7; // bytes, Infinity when off
 export const PAUSES = 256;
 
+/** Go's MemProfileRate. */
+export const DEFAULT_PROFILE_RATE = 512 << 10;
 /** A trigger that no heap reaches. */
 export const NO_TRIGGER = 0x7fff_ffff;
 
@@ -206,6 +209,8 @@ export class Heap {
   readonly types: number;
   readonly typeMasks: number;
   readonly specials: number;
+  readonly buckets: number;
+  readonly bucketStats: number;
   readonly allocBits: number;
   readonly markBits: number;
   readonly scanBits: number;
@@ -257,6 +262,8 @@ export class Heap {
     this.types = r.types.at;
     this.typeMasks = r.typeMasks.at;
     this.specials = r.specials.at;
+    this.buckets = r.buckets.at;
+    this.bucketStats = r.bucketStats.at;
     this.allocBits = r.allocBits.at;
     this.markBits = r.markBits.at;
     this.scanBits = r.scanBits.at;
@@ -301,6 +308,7 @@ export class Heap {
     m[this.mheap + H_NPROCS] = this.geometry.procs;
     m[this.mheap + H_TRIGGER] = NO_TRIGGER;
     m[this.mheap + H_GC_PERCENT] = -1;
+    m[this.mheap + H_PROFILE_RATE] = DEFAULT_PROFILE_RATE;
     this.f[this.gcStats + G_SCAV_LIMIT_GOAL] = Number.POSITIVE_INFINITY;
     this.f[this.gcStats + G_SCAV_PERCENT_GOAL] = Number.POSITIVE_INFINITY;
     this.f[this.gcStats + G_MEMORY_LIMIT] = Number.POSITIVE_INFINITY;

@@ -48,6 +48,9 @@ export const REUSABLE_CAP = 32;
 export const PACER_WORDS = 1024;
 export const CYCLES = 256;
 export const CYCLE_STRIDE = 48;
+/** Buckets of the heap profile: int32 and float64 words of each, and how many (a power of two). */
+export const BUCKET_STRIDE = 4;
+export const MAX_BUCKETS = 1 << 14;
 /** int32 words of an arena's record. */
 export const ARENA_STRIDE = 16;
 /** int32 words of a type's record, and how many types a heap knows. */
@@ -165,6 +168,18 @@ const TABLE = [
     type: 'i32',
     count: () => MAX_SPECIALS * SPECIAL_STRIDE,
     meaning: 'records attached to single objects (their site); special lock',
+  },
+  {
+    name: 'buckets',
+    type: 'i32',
+    count: () => MAX_BUCKETS * BUCKET_STRIDE,
+    meaning: 'heap profile: site, size class and P of each bucket; special lock',
+  },
+  {
+    name: 'bucketStats',
+    type: 'f64',
+    count: () => MAX_BUCKETS * BUCKET_STRIDE,
+    meaning: 'heap profile: objects and bytes sampled, and of those freed; special lock',
   },
   {
     name: 'allocBits',

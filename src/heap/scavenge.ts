@@ -71,7 +71,7 @@ export function scavengePages(h: Heap, p: P, npages: number, force: boolean, cou
 function dropMemory(h: Heap, page: number, npages: number): void {
   if (!h.releases) return;
   if (release(h.memory.reservation, page * PAGE_SIZE, npages * PAGE_SIZE)) return;
-  // The kernel refuses where memory is locked (mlockall). What counts as scavenged is handed out as zero, so it has to be.
+  // Refused, as for locked memory (mlockall). What counts as scavenged is handed out as zero, so it has to be.
   h.w.fill(0, page * PAGE_WORDS, (page + npages) * PAGE_WORDS);
 }
 

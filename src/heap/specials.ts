@@ -1,5 +1,5 @@
 /**
- * Specials: records attached to single objects. Here one kind, the profile special: the site that a client named.
+ * Specials: records attached to single objects. Here one kind: the site that a client named, and whether the heap profile has sampled the object.
  *
  * As in Go, each span has a singly linked list of them, sorted by slot, and a special goes when its object does. Most
  * objects have none: the sweep looks at a span's list only where there is one.
@@ -10,17 +10,23 @@
 import { lock, unlock } from '../memory/lock.js';
 import { H_SPECIAL_FREE, H_SPECIAL_NEXT, H_SPECIALS, type Heap, type P, P_WAITING } from './heap.js';
 import { MAX_SPECIALS, SPECIAL_STRIDE } from './layout.js';
-import { S_SPECIALS, S_START } from './mspan.js';
+import { S_SPANCLASS, S_SPECIALS, S_START } from './mspan.js';
+import { bucketOf, countFree, countSample } from './profile.js';
 
 const X_NEXT = 0;
 const X_SLOT = 1;
 const X_SITE = 2;
 const X_SUB = 3; // byte in the slot: tiny objects have sites of their own
+const X_BUCKET = 4; // of the heap profile, + 1, if the object was sampled
+const X_BYTES = 5; // that the profile counts for it
 
 const at = (h: Heap, special: number): number => h.specials + special * SPECIAL_STRIDE;
 
-/** Attaches a site to an object. False when the heap holds as many as it can; the object is then without. */
-export function addSite(h: Heap, p: P, s: number, slot: number, sub: number, site: number): boolean {
+/**
+ * Attaches a site (0: none) to an object and, if `sampled` is not 0, has the heap profile count so many bytes for it. False when the
+ * heap holds as many specials as it can; the object is then without.
+ */
+export function addSite(h: Heap, p: P, s: number, slot: number, sub: number, site: number, sampled = 0): boolean {
   const { m } = h;
   lock(m, h.specialLock, p.id, p.at + P_WAITING);
   let x = m[h.mheap + H_SPECIAL_FREE];
@@ -31,6 +37,13 @@ export function addSite(h: Heap, p: P, s: number, slot: number, sub: number, sit
     m[at(h, x) + X_SLOT] = slot;
     m[at(h, x) + X_SITE] = site;
     m[at(h, x) + X_SUB] = sub;
+    m[at(h, x) + X_BUCKET] = 0;
+    if (sampled > 0) {
+      const bucket = bucketOf(h, site, m[s + S_SPANCLASS] >> 1, p.id);
+      m[at(h, x) + X_BYTES] = sampled;
+      m[at(h, x) + X_BUCKET] = bucket + 1;
+      countSample(h, bucket, sampled);
+    }
     let link = s + S_SPECIALS;
     while (m[link] !== 0 && m[at(h, m[link]) + X_SLOT] < slot) link = at(h, m[link]) + X_NEXT;
     m[at(h, x) + X_NEXT] = m[link];
@@ -79,10 +92,19 @@ function unlinkWhere(h: Heap, s: number, dead: (special: number) => boolean): vo
       continue;
     }
     m[link] = m[at(h, x) + X_NEXT];
+    forgetSample(h, x);
     m[at(h, x) + X_NEXT] = m[h.mheap + H_SPECIAL_FREE];
     m[h.mheap + H_SPECIAL_FREE] = x;
     m[h.mheap + H_SPECIALS]--;
   }
+}
+
+/** If the profile counts a special's object, counts that it is gone. */
+function forgetSample(h: Heap, x: number): void {
+  const bucket = h.m[at(h, x) + X_BUCKET] - 1;
+  if (bucket < 0) return;
+  h.m[at(h, x) + X_BUCKET] = 0;
+  countFree(h, bucket, h.m[at(h, x) + X_BYTES]);
 }
 
 /** Every special of a span as [special, slot]; stops after `limit`, which tells a broken list. */
@@ -117,6 +139,7 @@ export function rebuildFreeSpecials(h: Heap, used: Set<number>): void {
   m[h.mheap + H_SPECIALS] = used.size;
   for (let x = m[h.mheap + H_SPECIAL_NEXT] - 1; x > 0; x--) {
     if (used.has(x)) continue;
+    forgetSample(h, x);
     m[at(h, x) + X_NEXT] = m[h.mheap + H_SPECIAL_FREE];
     m[h.mheap + H_SPECIAL_FREE] = x;
   }

@@ -9,9 +9,9 @@
 import { storePointer, writeBytes } from '../gc/barrier.js';
 import type { Collector } from '../gc/collector.js';
 import { dropRoot, freeNow } from '../heap/free.js';
-import { HEAP_BASE, type Heap, type P, Served, T_SERVED } from '../heap/heap.js';
+import { H_PROFILE_RATE, HEAP_BASE, type Heap, type P, Served, T_SERVED } from '../heap/heap.js';
 import { mallocNoscan, mallocScan, ZERO_BASE } from '../heap/malloc.js';
-import { S_FREEINDEX, S_PUBLISHED } from '../heap/mspan.js';
+import { S_FREEINDEX, S_PUBLISHED, S_WORDS } from '../heap/mspan.js';
 import { byteOffset, Found, isFreed, pointsInside, resolve, Status, usableBytes } from '../heap/objects.js';
 import { PAGE_SHIFT } from '../heap/sizeclass.js';
 import { addSite } from '../heap/specials.js';
@@ -32,6 +32,11 @@ const FREE = BatchOp.free;
 const BY_REF = Flag.byRef;
 const STORE = BatchOp.store;
 const SITE = BatchOp.site;
+
+/** Bytes until a sample that never comes; looked at again after so many. */
+const NEVER = 0x3fff_ffff;
+/** A sample's bytes are kept in an int32. */
+const MAX_SAMPLE = 0x7fff_fff8;
 
 /** Records between two safepoints of a batch; and at most, where a store or a site still belongs to the allocation before it. */
 const SAFEPOINT_EVERY = 64;
@@ -55,6 +60,9 @@ export class Executor {
   /** What the last `alloc` made: word address and byte. */
   private word = 0;
   private sub = 0;
+  /** Bytes to allocate until the heap profile takes its next sample; and, of one taken and not yet written down, its bytes. */
+  private untilSample: number;
+  private sampled = 0;
 
   constructor(h: Heap, p: P, k: Shared, gc: Collector) {
     this.h = h;
@@ -62,6 +70,7 @@ export class Executor {
     this.k = k;
     this.gc = gc;
     this.admin = new Admin(h, p, k, gc);
+    this.untilSample = this.nextSample();
   }
 
   /** Runs the G whose frame begins at `frame`. */
@@ -95,14 +104,14 @@ export class Executor {
         break;
     }
     m[frame + F_PROGRESS] = 1;
-    if (this.p.attention) this.gc.service();
+    if (this.p.attention) this.attend();
   }
 
   /** One allocation; its result as two int32 at `to[at]`. Returns its Status. */
   private alloc(lo: number, hi: number, flags: number, type: number, to: Int32Array, at: number): number {
     const { h, p } = this;
     // What the allocation before this one asked for. It is answered and, in a batch, linked.
-    if (p.attention) this.gc.service();
+    if (p.attention) this.attend();
     const size = hi === 0 && lo >= 0 ? lo : (hi >>> 0) * 2 ** 32 + (lo >>> 0);
     p.served = Served.mcache;
     p.sub = 0;
@@ -126,6 +135,8 @@ export class Executor {
     if (word !== ZERO_BASE) {
       const s = h.m[h.pageSpan + (word >> (PAGE_SHIFT - 3))];
       h.m[s + S_PUBLISHED] = h.m[s + S_FREEINDEX];
+      // As in Go, what shares a tiny block is not counted.
+      if (p.served !== Served.tiny && (this.untilSample -= h.m[s + S_WORDS] * 8) < 0) this.sample(s);
       if ((flags & Flag.unrooted) !== 0) dropRoot(h, p, word, sub);
     }
     return Status.ok;
@@ -206,9 +217,33 @@ export class Executor {
   }
 
   private attachSite(site: number): void {
+    const sampled = this.sampled;
+    this.sampled = 0;
     if (this.word < 0) return;
     if (resolve(this.h, this.p, this.word, this.sub, this.found) !== Status.ok) return;
-    addSite(this.h, this.p, this.found.span, this.found.slot, this.found.offset, site);
+    addSite(this.h, this.p, this.found.span, this.found.slot, this.found.offset, site, sampled);
+  }
+
+  /** The last allocation is one that the heap profile samples. Written down when its site is known: before the next one. */
+  private sample(s: number): void {
+    this.untilSample = this.nextSample();
+    if (this.h.scalar(H_PROFILE_RATE) <= 0) return;
+    this.sampled = Math.min(this.h.m[s + S_WORDS] * 8, MAX_SAMPLE);
+    this.p.attention = true;
+  }
+
+  /** Exponentially distributed around the rate, as in Go; at a rate of 1 every allocation is sampled, at 0 none. */
+  private nextSample(): number {
+    const rate = this.h.scalar(H_PROFILE_RATE);
+    if (rate <= 0) return NEVER;
+    if (rate === 1) return 0;
+    return Math.min(Math.floor(-Math.log(1 - Math.random()) * rate), NEVER);
+  }
+
+  /** What the last allocation left to do. */
+  private attend(): void {
+    if (this.sampled !== 0) this.attachSite(0);
+    this.gc.service();
   }
 
   /**

@@ -13,7 +13,7 @@ import { Worker } from 'node:worker_threads';
 import { initLimiter } from '../gc/limits.js';
 import { configure } from '../gc/pacing.js';
 import { CYCLE_AT, Why, Y_LAST_GC_NS } from '../gc/state.js';
-import { Heap } from '../heap/heap.js';
+import { DEFAULT_PROFILE_RATE, H_PROFILE_RATE, Heap } from '../heap/heap.js';
 import { readMemStats } from '../heap/memstats.js';
 import { TypeTable } from '../heap/types.js';
 import { lockStats } from '../memory/lock.js';
@@ -72,6 +72,8 @@ export interface HostOptions {
   readonly clobberFree?: boolean;
   /** `GODEBUG=gcstoptheworld`: 1 marks with the world stopped, 2 sweeps so as well. */
   readonly stopTheWorld?: number;
+  /** `GODEBUG=memprofilerate`: bytes between two samples of the heap profile; 0 none, 1 every object. */
+  readonly memProfileRate?: number;
   /** Told after each cycle's mark, with NumGC. */
   readonly onCycle?: (host: HeapHost, numGC: number) => void;
   /** Told when an M died, with the P that it held. */
@@ -128,6 +130,7 @@ export class HeapHost implements HeapScheduler, HostedHeap {
     });
     configure(this.heap, percentOf(settings.gogc), limitOf(settings.gomemlimit));
     initLimiter(this.heap);
+    this.heap.m[this.heap.mheap + H_PROFILE_RATE] = options.memProfileRate ?? DEFAULT_PROFILE_RATE;
     this.types = new TypeTable(this.heap);
     this.k = new Shared(newSchedMemory(this.procs));
     this.exchange = new Exchange(this.k.memory.exchange);

@@ -7,6 +7,11 @@ import { gctraceLine } from '../telemetry/gctrace.js';
 import type { Config } from './config.js';
 import type { HeapFactory } from './hosted.js';
 
+/** As Go reads it: what is no number is ignored. */
+function rate(text: string | undefined): number | undefined {
+  return text !== undefined && /^[0-9]{1,9}$/.test(text) ? Number(text) : undefined;
+}
+
 /** Go's trace lines go to standard error; with several heaps, each behind its heap's name. */
 function trace(host: HeapHost, numGC: number): void {
   const record = cycleRecords(host.heap, 4).find((cycle) => cycle.number === numGC);
@@ -19,6 +24,7 @@ export function heapFactory(config: Config, logger: FastifyBaseLogger): HeapFact
     HeapHost.create(name, settings, {
       clobberFree: config.godebug.clobberfree === '1',
       stopTheWorld: Number(config.godebug.gcstoptheworld ?? 0),
+      memProfileRate: rate(config.godebug.memprofilerate),
       onCycle: config.godebug.gctrace === '1' ? (host, numGC) => trace(host, numGC) : undefined,
       onRestart: (p, error) => logger.error({ heap: name, p, err: error }, 'an M died; a new one took over its P'),
     });
