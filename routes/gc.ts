@@ -8,7 +8,7 @@ import { H_ABANDONED, H_GC_PHASE, H_HEAP_LIVE, H_NUM_FORCED_GC, H_NUM_GC, H_SWEE
 import { Op } from '../src/sched/ops.js';
 import { callJson, heapsOf, RUNS } from '../src/server/route.js';
 import { HeapParams } from '../src/server/schemas/common.js';
-import { GcAnswer, GcBody, GcHistory } from '../src/server/schemas/gc.js';
+import { GcAnswer, GcBody, GcHistory, GcQuery } from '../src/server/schemas/gc.js';
 import { gctraceLine } from '../src/telemetry/gctrace.js';
 
 const gc: FastifyPluginCallbackTypebox = (app, _options, done) => {
@@ -47,6 +47,7 @@ const gc: FastifyPluginCallbackTypebox = (app, _options, done) => {
         tags: ['collection'],
         summary: 'Read the history of collections',
         params: HeapParams,
+        querystring: GcQuery,
         response: { 200: { ...GcHistory, description: 'The last 256 cycles, and where the pacer stands' } },
       },
     },
@@ -54,7 +55,7 @@ const gc: FastifyPluginCallbackTypebox = (app, _options, done) => {
       const { heap } = heaps.get(request.params.heap);
       const pacer = pacerView(heap);
       return {
-        cycles: cycleRecords(heap).map((cycle) => ({ ...cycle, gctrace: gctraceLine(cycle) })),
+        cycles: cycleRecords(heap, request.query.limit).map((cycle) => ({ ...cycle, gctrace: gctraceLine(cycle) })),
         numGC: heap.scalar(H_NUM_GC),
         numForcedGC: heap.scalar(H_NUM_FORCED_GC),
         abandoned: heap.scalar(H_ABANDONED),

@@ -10,6 +10,7 @@ import alloc from './alloc.js';
 import arenas from './arenas.js';
 import batch from './batch.js';
 import check from './check.js';
+import events from './events.js';
 import free from './free.js';
 import gc from './gc.js';
 import health from './health.js';
@@ -48,6 +49,7 @@ const OF_A_HEAP = [
   arenas,
   heapMetrics,
   pprof,
+  events,
 ];
 
 /** Outside everything: probes must be answered whatever else is configured. */

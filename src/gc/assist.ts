@@ -20,6 +20,7 @@ import {
   T_ASSIST_WORK,
   T_ASSISTS,
 } from '../heap/heap.js';
+import { unpausedNow } from './cpustats.js';
 import { drain } from './cycle.js';
 import { C_ASSIST_BYTES_PER_WORK, C_ASSIST_WORK_PER_BYTE } from './pacer.js';
 import { isLimited, refresh } from './pacing.js';
@@ -55,9 +56,9 @@ export function assist(h: Heap, p: P): boolean {
     pay(h, p, 1 + Math.trunc(bytesPerWork * credit));
     work -= credit;
   }
-  const began = h.now();
+  const began = unpausedNow(h);
   const done = drain(h, p, work, Number.POSITIVE_INFINITY, true);
-  f[p.stats + T_ASSIST_NS] += h.now() - began;
+  f[p.stats + T_ASSIST_NS] += unpausedNow(h) - began;
   f[p.stats + T_ASSIST_WORK] += done;
   pay(h, p, 1 + Math.trunc(bytesPerWork * done));
   if (done > 0) return true;

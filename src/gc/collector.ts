@@ -36,6 +36,7 @@ import { recordPause } from '../heap/memstats.js';
 import { S_SWEEPGEN } from '../heap/mspan.js';
 import { sweepOne } from '../heap/sweep.js';
 import { assist, giveCredit } from './assist.js';
+import { unpausedNow } from './cpustats.js';
 import { drain, finishMark, isMarkDone, startMark } from './cycle.js';
 import { limitMark, updateLimiter } from './limits.js';
 import { anyMarking } from './markqueue.js';
@@ -239,9 +240,10 @@ export class Collector {
   /** Marks for some time as a worker of a class. False when there was nothing to mark. */
   private work(ns: number, counter: number): boolean {
     const { h, p } = this;
-    const began = h.now();
-    const done = drain(h, p, INFINITE, began + ns, true);
-    h.f[p.stats + counter] += h.now() - began;
+    // The pauses that fall into it are counted as pauses.
+    const began = unpausedNow(h);
+    const done = drain(h, p, INFINITE, h.now() + ns, true);
+    h.f[p.stats + counter] += unpausedNow(h) - began;
     giveCredit(h, done);
     return done > 0 || !isMarkDone(h);
   }
@@ -284,9 +286,7 @@ export class Collector {
   /** The whole mark, with the world stopped. */
   private markStopped(): void {
     const { h, p } = this;
-    const began = h.now();
     while (!isMarkDone(h)) drain(h, p, INFINITE, INFINITE, false);
-    h.f[p.stats + T_DEDICATED_NS] += h.now() - began;
     finishMark(h);
     if ((this.options.stopTheWorld ?? 0) > 1) while (sweepOne(h, p) >= 0);
   }

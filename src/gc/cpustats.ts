@@ -81,18 +81,18 @@ const readings = new WeakMap<Heap, CpuStats>();
 /** The classes as of now, none of them below what this thread has read before. */
 export function cpuStats(h: Heap): CpuStats {
   const last = readings.get(h);
-  const class_ = (which: keyof CpuStats, ns: number): number => Math.max(last?.[which] ?? 0, Math.round(ns));
-  const assist = class_('assist', sumStat(h, T_ASSIST_NS));
-  const dedicated = class_('dedicated', sumStat(h, T_DEDICATED_NS) + sumStat(h, T_FRACTIONAL_NS));
-  const idleMark = class_('idleMark', sumStat(h, T_IDLE_NS));
-  const pause = class_('pause', h.f[h.pacer + CYCLE_AT + Y_PAUSE_CPU_NS]);
+  const held = (which: keyof CpuStats, ns: number): number => Math.max(last?.[which] ?? 0, Math.round(ns));
+  const assist = held('assist', sumStat(h, T_ASSIST_NS));
+  const dedicated = held('dedicated', sumStat(h, T_DEDICATED_NS) + sumStat(h, T_FRACTIONAL_NS));
+  const idleMark = held('idleMark', sumStat(h, T_IDLE_NS));
+  const pause = held('pause', h.f[h.pacer + CYCLE_AT + Y_PAUSE_CPU_NS]);
   const gc = assist + dedicated + idleMark + pause;
-  const scavengeAssist = class_('scavengeAssist', sumStat(h, T_SCAVENGE_ASSIST_NS));
-  const scavengeBackground = class_('scavengeBackground', sumStat(h, T_SCAVENGE_NS));
+  const scavengeAssist = held('scavengeAssist', sumStat(h, T_SCAVENGE_ASSIST_NS));
+  const scavengeBackground = held('scavengeBackground', sumStat(h, T_SCAVENGE_NS));
   const scavenge = scavengeAssist + scavengeBackground;
-  const idle = class_('idle', waitedNs(h));
+  const idle = held('idle', waitedNs(h));
   // The clock last: nothing that was counted above happened after it.
-  const user = class_('user', h.now() * h.ps.length - gc - scavenge - idle);
+  const user = held('user', h.now() * h.ps.length - gc - scavenge - idle);
   const stats: CpuStats = {
     assist,
     dedicated,

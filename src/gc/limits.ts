@@ -5,8 +5,9 @@
  * at most every 10 ms; whoever does not get it goes on.
  */
 
-import { H_LIMITED, H_LIMITER_LOCK, H_NUM_GC, type Heap, T_ASSIST_NS, T_IDLE_NS, T_WAIT_NS } from '../heap/heap.js';
+import { H_LIMITED, H_LIMITER_LOCK, H_NUM_GC, type Heap, T_ASSIST_NS, T_IDLE_NS } from '../heap/heap.js';
 import { sumStat } from '../heap/memstats.js';
+import { waitedNs } from './cpustats.js';
 import { L_GC_ENABLED, L_NUM_GC, L_TRANSITIONING } from './limiter.js';
 import { CYCLE_AT, limiterOf, Y_ACCOUNTED_ASSIST_NS, Y_ACCOUNTED_IDLE_NS } from './state.js';
 
@@ -50,7 +51,7 @@ function account(h: Heap): void {
   const limiter = limiterOf(h);
   const cycle = h.pacer + CYCLE_AT;
   const assists = sumStat(h, T_ASSIST_NS);
-  const idle = sumStat(h, T_IDLE_NS) + sumStat(h, T_WAIT_NS);
+  const idle = sumStat(h, T_IDLE_NS) + waitedNs(h);
   limiter.addAssistTime(assists - h.f[cycle + Y_ACCOUNTED_ASSIST_NS]);
   limiter.addIdleTime(idle - h.f[cycle + Y_ACCOUNTED_IDLE_NS]);
   h.f[cycle + Y_ACCOUNTED_ASSIST_NS] = assists;

@@ -44,7 +44,8 @@ export function releaseMode(): ReleaseMode {
 export function release(buffer: SharedArrayBuffer, offset: number, length: number): boolean {
   const call = load();
   if (call === null || length === 0) return false;
-  const start = Buffer.from(buffer as unknown as ArrayBuffer, RESERVATION_OFFSET + offset, length);
+  // Only its address counts. Over all of `length` it could be longer than a Buffer may be: 4 GiB in Node 20.
+  const start = Buffer.from(buffer as unknown as ArrayBuffer, RESERVATION_OFFSET + offset, 1);
   return call(start, length, MADV_DONTNEED) === 0;
 }
 

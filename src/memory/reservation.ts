@@ -4,7 +4,8 @@
  * A SharedArrayBuffer of the whole size is made once, at the heap's creation. It costs nothing until it is touched:
  * the allocator behind it asks the operating system for zeroed pages lazily. Its first byte lies 16 bytes past an OS page
  * (the C allocator's header comes first), and madvise(2) wants page-aligned addresses, so the buffer is one OS
- * page longer than asked and every view starts at the first page boundary inside it.
+ * page longer than asked and every view starts at the first page boundary inside it. That holds for blocks above 32 MiB: glibc
+ * may carve smaller ones out of memory that it has, anywhere. So none is smaller; what is beyond the heap is never touched.
  *
  * Who may touch it: any thread of the heap; what the bytes mean, and under which lock, is for the layers above.
  */
@@ -21,9 +22,12 @@ export const RESERVATION_OFFSET = OS_PAGE - MALLOC_HEADER;
 /** The largest reservation whose 4-byte words an int32 can count. */
 export const MAX_RESERVATION = 2 ** 33;
 
+/** glibc always maps blocks of this size and more by themselves (DEFAULT_MMAP_THRESHOLD_MAX). */
+const MIN_MAPPING = 32 * 2 ** 20;
+
 /** Reserves `bytes` (a multiple of 8) of zeroed address space. Throws RangeError when the OS refuses. */
 export function reserve(bytes: number): SharedArrayBuffer {
-  return new SharedArrayBuffer(bytes + OS_PAGE);
+  return new SharedArrayBuffer(Math.max(bytes, MIN_MAPPING) + OS_PAGE);
 }
 
 /** The reservation as 8-byte words: what zeroing uses. Word 0 is the heap's first byte. */

@@ -104,6 +104,8 @@ export class HeapHost implements HeapScheduler, HostedHeap {
   private readonly dispatcher: Dispatcher;
   private readonly options: HostOptions;
   private readonly workers: Worker[] = [];
+  /** By P: settled when its M has come up. */
+  private readonly starting: Promise<void>[] = [];
   /** By frame: what to call when it is done; null for a free frame. */
   private readonly pending: (Done | null)[] = new Array(FRAMES).fill(null);
   private readonly freeFrames: number[] = Array.from({ length: FRAMES }, (_, i) => FRAMES - 1 - i);
@@ -253,6 +255,8 @@ export class HeapHost implements HeapScheduler, HostedHeap {
   }
 
   async terminateM(p: number): Promise<void> {
+    // Ended while it loads a native module, a worker would take the whole process with it.
+    await this.starting[p]?.catch(() => undefined);
     await this.workers[p]?.terminate();
   }
 
@@ -360,6 +364,12 @@ export class HeapHost implements HeapScheduler, HostedHeap {
   // Ms.
 
   private startM(p: number, recovers: boolean): Promise<void> {
+    const up = this.bringUp(p, recovers);
+    this.starting[p] = up;
+    return up;
+  }
+
+  private bringUp(p: number, recovers: boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       const worker = new Worker(workerUrl(), {
         workerData: {

@@ -10,8 +10,9 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { Collector } from '../gc/collector.js';
+import { beginWait, endWait } from '../gc/cpustats.js';
 import { repairCollector } from '../gc/repair.js';
-import { Heap, type HeapMemory, type P, T_WAIT_NS } from '../heap/heap.js';
+import { Heap, type HeapMemory, type P } from '../heap/heap.js';
 import { recover } from '../heap/recover.js';
 import { lockOwner } from '../memory/lock.js';
 import { Executor } from './exec.js';
@@ -106,6 +107,8 @@ class M {
     stopTheWorldToRecover(h, k, p);
     recover(h, p, heldWorld);
     repairCollector(h);
+    // The dead M may have been asleep.
+    endWait(h, p);
     k.m[this.sp + SP_CURRENT] = 0;
     k.m[this.sp + SP_LONG] = 0;
     Atomics.store(k.m, this.sp + SP_STATUS, PStatus.stopped);
@@ -134,9 +137,9 @@ class M {
       Atomics.store(m, sp + SP_STATUS, PStatus.idle);
       Atomics.notify(m, sp + SP_STATUS);
       // Anything queued after `wake` was read has raised the word, and the wait returns at once.
-      const slept = h.now();
+      beginWait(h, this.p);
       Atomics.wait(m, sp + SP_WAKE, wake, pause);
-      h.f[this.p.stats + T_WAIT_NS] += h.now() - slept;
+      endWait(h, this.p);
       becomeRunning(k, this.p);
     }
     Atomics.store(m, sp + SP_STATUS, PStatus.idle);

@@ -243,6 +243,14 @@ export const VARIABLES = {
     max: 10_000_000,
     help: 'How many operations one batch may have.',
   }),
+  maxStreams: integer({
+    env: 'GOHEAP_MAX_STREAMS',
+    group: 'Limits',
+    default: 64,
+    min: 0,
+    max: 10_000,
+    help: 'How many live event streams may be open at once, over all heaps.',
+  }),
   maxConnections: orOff(
     integer({
       env: 'MAX_CONNECTIONS',

@@ -290,6 +290,12 @@ export const ERRORS = {
     meaning: 'As many operations as a heap can hold at once are already waiting for it. This one was not begun.',
     remedy: 'Retry after the time that Retry-After says; send batches instead of single operations.',
   },
+  'too-many-streams': {
+    status: 503,
+    title: 'The server has as many event streams as it may',
+    meaning: 'Every live stream (`GET …/events`) holds a connection, so their number is limited (GOHEAP_MAX_STREAMS).',
+    remedy: 'Close a stream, come again after the time that Retry-After says, or raise GOHEAP_MAX_STREAMS.',
+  },
   'shutting-down': {
     status: 503,
     title: 'The server is shutting down',

@@ -62,6 +62,31 @@ The same in \`go_memory_classes_*\`, whose thirteen leaves add up to the total:
 Page by page: \`goheap_arena_pages\` summed over arenas is HeapInuse (\`in_use\`), HeapIdle - HeapReleased (\`free\`)
 and HeapReleased (\`released\`), each in pages of 8192 bytes.
 
+CPU time, in \`go_cpu_classes_*\`, to the nanosecond:
+
+\`\`\`
+  gc_mark_assist + gc_mark_dedicated + gc_mark_idle + gc_pause = gc_total
++ scavenge_assist + scavenge_background                        = scavenge_total
++ idle
++ user
+= total                                                          GOMAXPROCS × age of the heap
+\`\`\`
+
+A worker's slice and a pause are counted when they are over; until then they look like \`user\`. No class ever falls,
+so \`total\` may be ahead of the clock by what was under way when somebody looked.
+
+Cycles, marks and memory given back:
+
+\`\`\`
+go_gc_cycles_total_gc_cycles_total = automatic + forced             = NumGC
+go_gc_scan_total_bytes             = heap + stack (0) + globals (0)
+NextGC                             = go_gc_heap_goal_bytes          = go_memstats_next_gc_bytes
+goheap_mark_seconds_total          = assist                           gc_mark_assist
+                                   + dedicated + fractional           gc_mark_dedicated
+                                   + idle                             gc_mark_idle
+HeapReleased                       = HeapSys + scavenged - reacquired bytes, unless an M died
+\`\`\`
+
 ## Questions
 
 | question | query |
@@ -72,6 +97,13 @@ and HeapReleased (\`released\`), each in pages of 8192 bytes.
 | Which class holds the most spans? | \`topk(5, sum by (class, size) (goheap_spans))\` |
 | How often is the slow path taken? | \`sum(rate(goheap_served_total{level!~"tiny\\|mcache"}[5m])) / sum(rate(goheap_served_total[5m]))\` |
 | Which lock is in the way? | \`topk(1, rate(goheap_lock_wait_seconds_total[5m]))\` |
+| What does collecting cost? | \`(rate(go_cpu_classes_gc_total_cpu_seconds_total[5m]) - rate(go_cpu_classes_gc_mark_idle_cpu_seconds_total[5m])) / rate(go_cpu_classes_total_cpu_seconds_total[5m])\` |
+| How busy are its Ps? | \`1 - rate(go_cpu_classes_idle_cpu_seconds_total[5m]) / rate(go_cpu_classes_total_cpu_seconds_total[5m])\` |
+| How often does it collect? | \`rate(go_gc_cycles_total_gc_cycles_total[5m])\` |
+| How long does it stand still? | \`histogram_quantile(0.99, rate(go_sched_pauses_total_gc_seconds_bucket[5m]))\` |
+| Do allocations pay for marking? | \`rate(goheap_assist_scanned_bytes_total[5m]) / rate(goheap_mark_scanned_bytes_total[5m])\` |
+| How near is the next cycle? | \`goheap_live_bytes / goheap_pacer_trigger_bytes\` |
+| What is given back and taken again? | \`rate(goheap_reacquired_bytes_total[5m])\` near \`sum(rate(goheap_scavenged_bytes_total[5m]))\` |
 | What could scavenging give back? | \`go_memory_classes_heap_free_bytes\` |
 `;
 
@@ -103,7 +135,8 @@ function memStats(): string {
     '## MemStats',
     '',
     "The fields of Go's runtime.MemStats, by Go's formulas. Reading them empties no mcache, unlike Go's ReadMemStats;",
-    'what the mcaches hold is counted where it lies. `NextGC` and `GCCPUFraction` come with the pacer.',
+    'what the mcaches hold is counted where it lies. `NextGC` is that of this moment, as every field; so is',
+    "`GCCPUFraction`, which in Go is that of the last cycle's end.",
     '',
     '| field | unit | meaning | what to make of it |',
     '| --- | --- | --- | --- |',

@@ -5,7 +5,8 @@
  * A metric that has no meaning here is left out, with its reason (`left-out.ts`).
  */
 
-import { H_HEAP_MARKED } from '../heap/heap.js';
+import { limiterOf } from '../gc/state.js';
+import { H_HEAP_MARKED, H_HEAP_SCAN, type Heap, P_SCAN_ALLOC } from '../heap/heap.js';
 import { CLASS_TO_SIZE, NUM_SIZE_CLASSES } from '../heap/sizeclass.js';
 import { type Family, single } from './family.js';
 import type { HeapView } from './view.js';
@@ -26,6 +27,13 @@ function bySize(slots: Float64Array, large: number): Float64Array {
   }
   counts[BY_SIZE_BOUNDS.length] += large;
   return counts;
+}
+
+/** Bytes that a mark would have to scan. During a mark: as of its beginning. */
+function scannable(h: Heap): number {
+  let words = h.scalar(H_HEAP_SCAN);
+  for (const p of h.ps) words += h.m[p.at + P_SCAN_ALLOC];
+  return words * 8;
 }
 
 export const GC_FAMILIES: readonly Family<HeapView>[] = [
@@ -174,6 +182,17 @@ export const GC_FAMILIES: readonly Family<HeapView>[] = [
   ),
   single(
     {
+      name: 'go_gc_heap_goal_bytes',
+      type: 'gauge',
+      help: 'Heap size target for the end of the GC cycle. Sourced from /gc/heap/goal:bytes.',
+      unit: 'bytes',
+      from: 'Pacer.heapGoal()',
+      advice: 'What GOGC and GOMEMLIMIT allow until the cycle ends. Heap above it for long: marking cannot keep up.',
+    },
+    ({ pacer }) => pacer.heapGoal(),
+  ),
+  single(
+    {
       name: 'go_gc_heap_live_bytes',
       type: 'gauge',
       help:
@@ -210,5 +229,69 @@ export const GC_FAMILIES: readonly Family<HeapView>[] = [
       advice: 'Allocations under 16 bytes without pointers that shared a block with others.',
     },
     ({ mem }) => mem.TinyAllocs,
+  ),
+  single(
+    {
+      name: 'go_gc_limiter_last_enabled_gc_cycle',
+      type: 'gauge',
+      help:
+        'GC cycle the last time the GC CPU limiter was enabled. This metric is useful for diagnosing the ' +
+        "root cause of an out-of-memory error, because the limiter trades memory for CPU time when the GC's " +
+        'CPU time gets too high. This is most likely to occur with use of SetMemoryLimit. The first GC ' +
+        'cycle is cycle 1, so a value of 0 indicates that it was never enabled. Sourced from ' +
+        '/gc/limiter/last-enabled:gc-cycle.',
+      unit: 'cycle',
+      from: 'CPULimiter.lastEnabledCycle()',
+      advice:
+        'Not 0: collecting once took half the CPU, most likely near GOMEMLIMIT. Raise the limit, or keep less alive.',
+    },
+    ({ heap }) => limiterOf(heap).lastEnabledCycle(),
+  ),
+  single(
+    {
+      name: 'go_gc_scan_globals_bytes',
+      type: 'gauge',
+      help: 'The total amount of global variable space that is scannable. Sourced from /gc/scan/globals:bytes.',
+      unit: 'bytes',
+      from: '-',
+      advice: 'Always 0: a heap has no globals. Part of the sum that is scan_total.',
+    },
+    () => 0,
+  ),
+  single(
+    {
+      name: 'go_gc_scan_heap_bytes',
+      type: 'gauge',
+      help: 'The total amount of heap space that is scannable. Sourced from /gc/scan/heap:bytes.',
+      unit: 'bytes',
+      from: 'H_HEAP_SCAN, P_SCAN_ALLOC',
+      advice:
+        'What the last mark scanned, and what was allocated since: pointers, up to the last one of each object. Marking costs in proportion.',
+    },
+    ({ heap }) => scannable(heap),
+  ),
+  single(
+    {
+      name: 'go_gc_scan_stack_bytes',
+      type: 'gauge',
+      help: 'The number of bytes of stack that were scanned last GC cycle. Sourced from /gc/scan/stack:bytes.',
+      unit: 'bytes',
+      from: '-',
+      advice: 'Always 0: goroutine stacks do not exist here. Part of the sum that is scan_total.',
+    },
+    () => 0,
+  ),
+  single(
+    {
+      name: 'go_gc_scan_total_bytes',
+      type: 'gauge',
+      help:
+        'The total amount space that is scannable. Sum of all metrics in /gc/scan. Sourced from ' +
+        '/gc/scan/total:bytes.',
+      unit: 'bytes',
+      from: 'the three above',
+      advice: 'The same as go_gc_scan_heap_bytes.',
+    },
+    ({ heap }) => scannable(heap),
   ),
 ];

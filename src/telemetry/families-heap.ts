@@ -22,7 +22,8 @@ import {
   T_SPANS_SWEPT,
 } from '../heap/heap.js';
 import { CLASS_TO_SIZE, PAGE_SIZE } from '../heap/sizeclass.js';
-import { type Family, single } from './family.js';
+import type { Family } from './family.js';
+import { gauge, perP, total } from './heap-family.js';
 import { classFamily, eachSpanClass, SPAN_CLASS_LABELS, spanClassFamily } from './spanclass.js';
 import {
   type ArenaPages,
@@ -174,20 +175,6 @@ export const SPAN_FAMILIES: readonly Family<HeapView>[] = [
   },
 ];
 
-function perP(f: Omit<Family<HeapView>, 'labels' | 'read'>, read: (view: HeapView, p: number) => number) {
-  const family: Family<HeapView> = {
-    ...f,
-    labels: ['p'],
-    read: (view, out) => {
-      for (const { id } of view.heap.ps) out.value(read(view, id), String(id));
-    },
-  };
-  return family;
-}
-
-const total = (name: string, help: string, unit: string, from: string, advice: string, read: (v: HeapView) => number) =>
-  single<HeapView>({ name, type: 'counter', help, unit, from, advice }, read);
-
 export const P_FAMILIES: readonly Family<HeapView>[] = [
   {
     name: 'goheap_mcache_slots',
@@ -286,9 +273,6 @@ export const P_FAMILIES: readonly Family<HeapView>[] = [
     (v) => v.sum(T_FLUSHES),
   ),
 ];
-
-const gauge = (name: string, help: string, unit: string, from: string, advice: string, read: (v: HeapView) => number) =>
-  single<HeapView>({ name, type: 'gauge', help, unit, from, advice }, read);
 
 export const WORLD_FAMILIES: readonly Family<HeapView>[] = [
   gauge(

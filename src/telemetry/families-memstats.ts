@@ -260,6 +260,17 @@ export const MEMSTATS_FAMILIES: readonly Family<HeapView>[] = [
   ),
   single(
     {
+      name: 'go_memstats_next_gc_bytes',
+      type: 'gauge',
+      help: 'Number of heap bytes when next garbage collection will take place. Equals to /gc/heap/goal:bytes.',
+      unit: 'bytes',
+      from: 'MemStats.NextGC',
+      advice: 'The goal, not the trigger: a cycle begins earlier, so as to end there. See go_gc_heap_goal_bytes.',
+    },
+    ({ pacer }) => pacer.heapGoal(),
+  ),
+  single(
+    {
       name: 'go_memstats_last_gc_time_seconds',
       type: 'gauge',
       help: 'Number of seconds since 1970 of last garbage collection.',

@@ -13,13 +13,17 @@
 
 import type { CycleRecord } from '../gc/record.js';
 
-/** Nanoseconds as milliseconds, as gctrace writes them: whole from 10 ms on, else up to three digits. */
+/**
+ * Nanoseconds as milliseconds, as gctrace writes them: whole from 10 ms on, below that two significant digits with at most three decimals,
+ * and 0 for less than a microsecond. Cut off, never rounded up.
+ */
 export function formatMs(ns: number): string {
+  // From seconds in a double: a whole number of ns comes back as one.
   const whole = Math.round(ns);
   if (whole >= 10e6) return String(Math.floor(whole / 1e6));
-  // In microseconds, cut down to two significant digits, without trailing zeros.
+  // In microseconds, cut down to two significant digits.
   let x = Math.floor(whole / 1e3);
-  if (x === 0) return '0';
+  if (x <= 0) return '0';
   let decimals = 3;
   while (x >= 100) {
     x = Math.floor(x / 10);
@@ -28,9 +32,8 @@ export function formatMs(ns: number): string {
   return fixed(x, decimals);
 }
 
-/** `x / 10^decimals` with that many decimals, padded with zeros in front: Go's itoaDiv. */
+/** `x / 10^decimals` with that many decimals, at least one, padded with zeros in front: Go's itoaDiv. */
 function fixed(x: number, decimals: number): string {
-  if (decimals <= 0) return String(x * 10 ** -decimals);
   const digits = String(x).padStart(decimals + 1, '0');
   return `${digits.slice(0, -decimals)}.${digits.slice(-decimals)}`;
 }
@@ -45,7 +48,7 @@ export function gctraceLine(c: CycleRecord): string {
   const mark = [cpu.assist, cpu.dedicated + cpu.fractional, cpu.idle].map((s) => formatMs(ns(s)));
   const times = [pauses.sweepTermination * procs, pauses.markTermination * procs].map((s) => formatMs(ns(s)));
   return (
-    `gc ${c.number} @${fixed(Math.floor(c.at * 1000), 3)}s ${Math.floor(cpu.fraction * 100)}%: ` +
+    `gc ${c.number} @${fixed(Math.floor(Math.round(ns(c.at)) / 1e6), 3)}s ${Math.floor(cpu.fraction * 100)}%: ` +
     `${clock.join('+')} ms clock, ${times[0]}+${mark.join('/')}+${times[1]} ms cpu, ` +
     `${mib(heap.start)}->${mib(heap.end)}->${mib(heap.marked)} MB, ${mib(heap.goal)} MB goal, ` +
     `0 MB stacks, 0 MB globals, ${procs} P${c.forced ? ' (forced)' : ''}`

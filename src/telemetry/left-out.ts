@@ -11,17 +11,13 @@ export interface LeftOut {
   readonly reason: string;
 }
 
-const PACER = 'there is no pacer yet: nothing would act on this goal';
-const CPU = 'the CPU time of Ms is not accounted by what they do';
-const SCAN = 'marking does not count the bytes that it scans';
-const HISTOGRAM = 'pauses are kept as a ring of 256 and two sums, not as a histogram; see go_gc_duration_seconds';
+const OTHER =
+  'stops for anything but a cycle (check, flush, settings, reachability, a dead M) are counted and added up, with the rest, in ' +
+  'goheap_world_stops_total and goheap_world_stopped_seconds_total; how long each took is not kept';
 
 export const LEFT_OUT: readonly LeftOut[] = [
-  { name: 'go_memstats_next_gc_bytes', reason: PACER },
-  { name: 'go_gc_heap_goal_bytes', reason: PACER },
-  { name: 'go_gc_limiter_last_enabled_gc_cycle', reason: 'without a pacer there is no limiter of its CPU time' },
-  { name: 'go_gc_pauses_seconds', reason: HISTOGRAM },
-  { name: 'go_sched_pauses_*', reason: HISTOGRAM },
+  { name: 'go_sched_pauses_stopping_other_seconds', reason: OTHER },
+  { name: 'go_sched_pauses_total_other_seconds', reason: OTHER },
   {
     name: 'go_sched_latencies_seconds',
     reason: 'a G is not stamped when it becomes runnable: that would cost each one',
@@ -29,8 +25,6 @@ export const LEFT_OUT: readonly LeftOut[] = [
   { name: 'go_sched_goroutines_created_goroutines_total', reason: 'see goheap_gs_run_total, which is exact' },
   { name: 'go_sched_goroutines_waiting_goroutines', reason: 'a G runs to its end: it never waits' },
   { name: 'go_sched_goroutines_not_in_go_goroutines', reason: 'Gs make no system calls and no C calls' },
-  { name: 'go_cpu_classes_*', reason: CPU },
-  { name: 'go_gc_scan_*', reason: SCAN },
   { name: 'go_gc_stack_starting_size_bytes', reason: 'there are no goroutine stacks' },
   { name: 'go_gc_cleanups_*', reason: 'there are no cleanups' },
   { name: 'go_gc_finalizers_*', reason: 'there are no finalizers' },

@@ -1,6 +1,6 @@
 /** What every field of MemStats means here: the other half of `docs/stats.md`. The type makes sure none is missing. */
 
-import type { MemStats } from '../heap/memstats.js';
+import type { GCMemStats } from '../gc/memstats.js';
 
 export interface FieldDoc {
   readonly unit: string;
@@ -12,7 +12,7 @@ export interface FieldDoc {
 
 const field = (unit: string, meaning: string, advice: string): FieldDoc => ({ unit, meaning, advice });
 
-export const MEMSTATS_DOC: Readonly<Record<keyof MemStats, FieldDoc>> = {
+export const MEMSTATS_DOC: Readonly<Record<keyof GCMemStats, FieldDoc>> = {
   version: field('number', 'Version of this document', 'Not in Go. It changes when a field changes its meaning.'),
   Alloc: field('bytes', 'HeapAlloc', 'The same, as in Go.'),
   TotalAlloc: field('bytes', 'All slots ever allocated, by class size, and all large objects', 'Only grows.'),
@@ -45,6 +45,16 @@ export const MEMSTATS_DOC: Readonly<Record<keyof MemStats, FieldDoc>> = {
   PauseEnd: field('ns since 1970', 'When they ended', 'The same places.'),
   NumGC: field('cycles', 'Cycles that ended', 'Forced ones included.'),
   NumForcedGC: field('cycles', 'Those that a client asked for', 'The rest was automatic.'),
+  NextGC: field(
+    'bytes',
+    'The goal of the next cycle, or of the one under way',
+    'Less HeapAlloc it is what may still be allocated. With GOGC=off and no limit: about 9e18, as in Go.',
+  ),
+  GCCPUFraction: field(
+    '0 to 1',
+    "Share of the Ps' time since the heap was made that collecting took, idle workers not counted",
+    'Over the whole past: for now, take rates of go_cpu_classes_gc_total_cpu_seconds_total.',
+  ),
   EnableGC: field('-', 'true, as in Go', 'Nothing; it is true even with GOGC=off.'),
   DebugGC: field('-', 'false, as in Go', 'Nothing.'),
   BySize: field(

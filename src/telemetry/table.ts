@@ -1,20 +1,24 @@
 /**
  * The table of metrics: every family of every page, once.
  *
- *     /v1/heaps/{heap}/metrics         what client_golang shows (`families-go`, `-memstats`, `-gc`, `-memory`)
- *     /v1/heaps/{heap}/metrics/spans   what only this server can show (`families-heap`, `-locks`)
+ *     /v1/heaps/{heap}/metrics         what client_golang shows (`families-go`, `-memstats`, `-gc`, `-pauses`, `-cpu`, `-memory`)
+ *     /v1/heaps/{heap}/metrics/spans   what only this server can show (`families-heap`, `-collector`, `-reclaim`, `-locks`)
  *     /metrics                         the server itself (`families-server`), and the process, by prom-client
  *
  * The text that Prometheus reads, the JSON form, `docs/stats.md` and the tests all come from here. To add a metric is
  * to add one record to one of those files; the documentation's test then says what to run.
  */
 
+import { COLLECTOR_FAMILIES } from './families-collector.js';
+import { CPU_FAMILIES } from './families-cpu.js';
 import { GC_FAMILIES } from './families-gc.js';
 import { GO_FAMILIES } from './families-go.js';
 import { P_FAMILIES, SPAN_FAMILIES, WORLD_FAMILIES } from './families-heap.js';
 import { LOCK_FAMILIES } from './families-locks.js';
 import { MEMORY_FAMILIES } from './families-memory.js';
 import { MEMSTATS_FAMILIES } from './families-memstats.js';
+import { PAUSE_FAMILIES } from './families-pauses.js';
+import { RECLAIM_FAMILIES } from './families-reclaim.js';
 import { processRegistry, SERVER_FAMILIES, type ServerView } from './families-server.js';
 import type { Family } from './family.js';
 import { type JsonFamily, renderJson, renderText } from './text.js';
@@ -25,6 +29,8 @@ export const HEAP_TABLE: readonly Family<HeapView>[] = [
   ...GO_FAMILIES,
   ...MEMSTATS_FAMILIES,
   ...GC_FAMILIES,
+  ...PAUSE_FAMILIES,
+  ...CPU_FAMILIES,
   ...MEMORY_FAMILIES,
 ];
 
@@ -32,6 +38,8 @@ export const HEAP_TABLE: readonly Family<HeapView>[] = [
 export const SPANS_TABLE: readonly Family<HeapView>[] = [
   ...SPAN_FAMILIES,
   ...P_FAMILIES,
+  ...COLLECTOR_FAMILIES,
+  ...RECLAIM_FAMILIES,
   ...LOCK_FAMILIES,
   ...WORLD_FAMILIES,
 ];

@@ -8,6 +8,9 @@
  * bytes for each 4 MiB. A scrape therefore costs the same for an empty heap of some size and for a full one.
  */
 
+import { type CpuStats, cpuStats } from '../gc/cpustats.js';
+import type { Pacer } from '../gc/pacer.js';
+import { pacerView } from '../gc/pacing.js';
 import {
   type Heap,
   P_ALLOC,
@@ -77,6 +80,8 @@ export class HeapView {
   readonly host: HostStats;
   private stats: MemStats | undefined;
   private classes: SpanClasses | undefined;
+  private cpuClasses: CpuStats | undefined;
+  private pacerCopy: Pacer | undefined;
   private slotCounts: { allocs: Float64Array; frees: Float64Array } | undefined;
 
   constructor(source: Scraped) {
@@ -99,6 +104,18 @@ export class HeapView {
   get spanClasses(): SpanClasses {
     this.classes ??= readSpanClasses(this.heap);
     return this.classes;
+  }
+
+  /** Where the Ps' CPU time went. */
+  get cpu(): CpuStats {
+    this.cpuClasses ??= cpuStats(this.heap);
+    return this.cpuClasses;
+  }
+
+  /** A copy of the pacer, with inputs of this moment. */
+  get pacer(): Pacer {
+    this.pacerCopy ??= pacerView(this.heap);
+    return this.pacerCopy;
   }
 
   /** Sums one of the Ps' counters. */

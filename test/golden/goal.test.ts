@@ -14,12 +14,11 @@
  */
 
 import { expect, test } from 'vitest';
-import { Collector } from '../../src/gc/collector.js';
 import { memStats } from '../../src/gc/memstats.js';
-import { C_GLOBALS_SCAN, C_HEAP_MARKED } from '../../src/gc/pacer.js';
 import { configure } from '../../src/gc/pacing.js';
 import { Why } from '../../src/gc/state.js';
-import { Golden, golden } from './support.js';
+import { GoProgram } from './program.js';
+import { golden } from './support.js';
 
 interface Row {
   gogc: number;
@@ -50,22 +49,13 @@ function goal(of: ReturnType<typeof terms>): { bytes: number; term: Term } {
   return { bytes, term: (['percent', 'minimum', 'sweep'] as const).find((term) => of[term] === bytes)! };
 }
 
-/** A program like Go's: it keeps so and so many 8 KiB objects and start-up objects, and calls runtime.GC(). */
-class Program extends Golden {
+/** A program like Go's: it keeps so and so many 8 KiB objects, and calls runtime.GC(). */
+class Program extends GoProgram {
   private readonly objects: number[] = [];
-  private own = 0;
-  private readonly collector = new Collector(this.h, this.p);
 
   keep(objects: number): void {
     while (this.objects.length > objects) this.drop(this.objects.pop()!);
     while (this.objects.length < objects) this.objects.push(this.malloc(8192, false));
-  }
-
-  /** Start-up objects of that many bytes altogether, a multiple of 8. */
-  startUp(bytes: number): void {
-    for (; bytes - this.own >= 16; this.own += 16) this.malloc(16, false);
-    for (; bytes - this.own >= 8; this.own += 8) this.malloc(8, true);
-    expect(this.own).toBe(bytes);
   }
 
   collect(): { marked: number; nextGC: number } {
@@ -73,7 +63,7 @@ class Program extends Golden {
     const { NextGC } = memStats(this.h);
     // Reading it again, with the sweep long over, gives the same: nothing derives the goal anew.
     expect(memStats(this.h).NextGC).toBe(NextGC);
-    return { marked: this.h.f[this.h.pacer + C_HEAP_MARKED], nextGC: NextGC };
+    return { marked: this.marked, nextGC: NextGC };
   }
 }
 
@@ -123,7 +113,7 @@ test('NextGC of a heap with all that Go had to scan is the number that Go measur
     configure(g.h, row.gogc, Number.POSITIVE_INFINITY);
     g.keep(row.liveMiBOf8KObjects * 128);
     g.startUp(startUp(row));
-    g.h.f[g.h.pacer + C_GLOBALS_SCAN] = row.stackScan + row.globalsScan;
+    g.roots = row.stackScan + row.globalsScan;
     expect(g.collect(), JSON.stringify(row)).toEqual({ marked: row.heapMarked, nextGC: row.goal });
   }
   g.expectSound();

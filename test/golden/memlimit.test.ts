@@ -9,15 +9,14 @@
  */
 
 import { describe, expect, test } from 'vitest';
-import { Collector } from '../../src/gc/collector.js';
 import { type GCMemStats, memStats, withGC } from '../../src/gc/memstats.js';
-import { C_HEAP_MARKED } from '../../src/gc/pacer.js';
 import { configure } from '../../src/gc/pacing.js';
 import { Why } from '../../src/gc/state.js';
-import { H_HEAP_LIVE, H_NUM_GC } from '../../src/heap/heap.js';
+import { H_HEAP_LIVE } from '../../src/heap/heap.js';
 import { flushedMemStats } from '../../src/heap/memstats.js';
 import { scavengeAll } from '../../src/heap/scavenge.js';
-import { Golden, golden } from './support.js';
+import { GoProgram } from './program.js';
+import { golden } from './support.js';
 
 type Stat = Pick<GCMemStats, 'Sys' | 'HeapReleased' | 'HeapIdle' | 'HeapAlloc'>;
 
@@ -51,15 +50,9 @@ function rule(stat: Stat, limit: number, marked: number) {
 }
 
 /** A heap with a memory limit, whose statistics are read as Go reads them. */
-class Limited extends Golden {
-  readonly collector = new Collector(this.h, this.p);
-
+class Limited extends GoProgram {
   objects(bytes: number): number[] {
     return Array.from({ length: bytes / 8192 }, () => this.malloc(8192, false));
-  }
-
-  get marked(): number {
-    return this.h.f[this.h.pacer + C_HEAP_MARKED];
   }
 
   read(): GCMemStats {
@@ -128,7 +121,7 @@ describe('a real heap with GOGC=off', () => {
     for (let i = 0; i < objects.length; i += 2) g.drop(objects[i]);
     all('half of it dropped');
     g.collector.begin(Why.forced);
-    expect(memStats(g.h).NextGC).toBeGreaterThan(0);
+    g.compare(limits.at(-1)!, 'marking');
     g.collector.collect(Why.forced);
     all('half of it free');
     expect(scavengeAll(g.h, g.p)).toBeGreaterThan(0);
@@ -160,12 +153,11 @@ test('with GOGC on, the smaller goal holds', () => {
 });
 
 test('cycles begin where the limit says, to the page', () => {
-  const g = new Limited();
+  const g = new Limited({ stopTheWorld: 1 });
   const limit = 24 * MiB;
-  const collector = new Collector(g.h, g.p, undefined, { stopTheWorld: 1 });
   configure(g.h, -1, limit);
   const ring = g.objects(8 * MiB);
-  collector.collect(Why.forced);
+  g.collector.collect(Why.forced);
   let at = 0;
   const distances: number[] = [];
   for (let since = 1; distances.length < 6; since++) {
@@ -175,8 +167,8 @@ test('cycles begin where the limit says, to the page', () => {
     const { goal } = rule({ ...stat, HeapAlloc: stat.HeapAlloc - 8192 }, limit, g.marked);
     const trigger = Math.max(Math.floor((goal - g.marked) / 64) * 61 + g.marked, goal - 4 * MiB);
     const due = g.h.scalar(H_HEAP_LIVE) * 8 >= trigger;
-    if (g.p.attention) collector.service();
-    const began = g.h.scalar(H_NUM_GC) > stat.NumGC;
+    if (g.p.attention) g.collector.service();
+    const began = g.numGC > stat.NumGC;
     if (began !== due) expect.fail(`${since} objects after cycle ${stat.NumGC}: due ${due}, began ${began}`);
     g.drop(ring[at]);
     ring[at] = word;

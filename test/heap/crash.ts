@@ -1,16 +1,19 @@
 /**
  * Threads that die, on one thread: a view of a heap that throws just before its n-th write to shared memory.
  *
- * Every write of the allocator goes through the int32, float64 and uint16 views of the metadata, plainly or by Atomics.
- * Here the three are proxies that count, and Atomics is taught to see through them. What `Died` leaves behind is what a
- * killed worker leaves behind: all writes up to one, none after it. Locks stay held.
+ * Every write of the allocator goes through the int32, float64 and uint16 views of the metadata, plainly or by Atomics, or through
+ * the two views of the reservation. Here these are proxies that count, and Atomics is taught to see through them. What `Died`
+ * leaves behind is what a killed worker leaves behind: all writes up to one, none after it. Locks stay held. Writes of many elements
+ * (fill, copyWithin, a client's bytes) can also end half way.
  *
  * `onWait` stands in for a thread that sleeps on a dead one's lock: what it does is what happens meanwhile.
  */
 
-import { Heap, type HeapMemory } from '../../src/heap/heap.js';
+import { repairCollector } from '../../src/gc/repair.js';
+import { Heap, type HeapMemory, type P } from '../../src/heap/heap.js';
 import { chunksOf, HEAP_REGIONS, heapLayout } from '../../src/heap/layout.js';
 import { PageAlloc } from '../../src/heap/pagealloc.js';
+import { recover } from '../../src/heap/recover.js';
 import { RESERVATION_OFFSET } from '../../src/memory/reservation.js';
 
 export class Died extends Error {}
@@ -19,6 +22,8 @@ type Numbers = Int32Array | Float64Array | Uint16Array;
 
 /** Writes that are left until death. */
 let left = Number.POSITIVE_INFINITY;
+/** Inside `dieAt`. */
+let armed = false;
 let written = 0;
 let onWait: () => void = () => {
   throw new Error('sleeps on a lock that nobody will release');
@@ -31,17 +36,32 @@ function tick(): void {
   written++;
 }
 
-const MUTATING = new Set(['fill', 'set', 'copyWithin']);
+/** Writes of many elements, as two halves. */
+const HALVES: Record<string, (t: Numbers, args: number[]) => void> = {
+  fill: (t, [value, from = 0, to = t.length]) => {
+    const middle = (from + to) >> 1;
+    tick();
+    t.fill(value, from, middle);
+    tick();
+    t.fill(value, middle, to);
+  },
+  // Only ever towards the beginning: from the first element on.
+  copyWithin: (t, [target, from, to = t.length]) => {
+    const half = (to - from) >> 1;
+    tick();
+    t.copyWithin(target, from, from + half);
+    tick();
+    t.copyWithin(target + half, from + half, to);
+  },
+};
 
 function watched<T extends Numbers>(target: T): T {
   const proxy = new Proxy(target, {
     get(t, key) {
       const value = Reflect.get(t, key, t);
       if (typeof value !== 'function') return value;
-      return (...args: unknown[]) => {
-        if (MUTATING.has(String(key))) tick();
-        return value.apply(t, args);
-      };
+      const halves = HALVES[String(key)];
+      return (...args: unknown[]) => (halves === undefined ? value.apply(t, args) : halves(t, args as number[]));
     },
     set(t, key, value) {
       tick();
@@ -68,12 +88,29 @@ atomics.wait = () => {
   return 'not-equal';
 };
 
+// A client's bytes are copied by way of a Buffer.
+const typed = Object.getPrototypeOf(Uint8Array.prototype) as { set(from: ArrayLike<number>, at?: number): void };
+const realSet = typed.set;
+typed.set = function (this: Uint8Array, from: ArrayLike<number>, at = 0): void {
+  if (!armed || !(this.buffer instanceof SharedArrayBuffer)) {
+    realSet.call(this, from, at);
+    return;
+  }
+  const half = from.length >> 1;
+  tick();
+  realSet.call(this, Array.prototype.slice.call(from, 0, half), at);
+  tick();
+  realSet.call(this, Array.prototype.slice.call(from, half), at + half);
+};
+
 /** A view of the heap whose writes are counted. */
 export function fragile(memory: HeapMemory): Heap {
   const h = Heap.attach(memory);
   const at = heapLayout(memory.geometry).regions.pageAlloc.at;
   const m = watched(h.m);
-  Object.assign(h, { m, f: watched(h.f), u: watched(h.u), pageAlloc: new PageAlloc(m, at, chunksOf(memory.geometry)) });
+  const objects = { w: watched(h.w), w32: watched(h.w32) };
+  const pageAlloc = new PageAlloc(m, at, chunksOf(memory.geometry));
+  Object.assign(h, { m, f: watched(h.f), u: watched(h.u), pageAlloc, ...objects });
   return h;
 }
 
@@ -81,14 +118,22 @@ export function fragile(memory: HeapMemory): Heap {
 export function dieAt<T>(n: number, work: () => T): { lived: boolean; writes: number; result?: T } {
   left = n;
   written = 0;
+  armed = true;
   try {
     return { lived: true, result: work(), writes: written };
   } catch (error) {
     if (!(error instanceof Died)) throw error;
     return { lived: false, writes: written };
   } finally {
+    armed = false;
     left = Number.POSITIVE_INFINITY;
   }
+}
+
+/** What the M does that takes a dead one's P over. */
+export function takeOver(h: Heap, dead: P, heldWorld: boolean): void {
+  recover(h, dead, heldWorld);
+  repairCollector(h);
 }
 
 /** Runs `work`; whenever it would sleep on a lock, `meanwhile` happens. */

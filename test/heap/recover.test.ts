@@ -6,6 +6,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { gcCycle, markAndAdvance } from '../../src/gc/cycle.js';
+import { configure } from '../../src/gc/pacing.js';
 import { check } from '../../src/heap/check.js';
 import { dropRoot, freeNow } from '../../src/heap/free.js';
 import type { Heap, P } from '../../src/heap/heap.js';
@@ -13,11 +14,10 @@ import { mallocNoscan, mallocScan } from '../../src/heap/malloc.js';
 import { releaseAll } from '../../src/heap/mcache.js';
 import { countAllocated, S_SPANCLASS, S_STATE, SpanState, spanAt, spanOfPage } from '../../src/heap/mspan.js';
 import { checkRooted, Found, resolve, Status } from '../../src/heap/objects.js';
-import { recover } from '../../src/heap/recover.js';
 import { PAGE_WORDS, TINY_SPAN_CLASS } from '../../src/heap/sizeclass.js';
 import { addSite } from '../../src/heap/specials.js';
 import { sweepAll, sweepOne } from '../../src/heap/sweep.js';
-import { dieAt, fragile, sleeping, snapshot } from './crash.js';
+import { dieAt, fragile, sleeping, snapshot, takeOver } from './crash.js';
 import { type Held, key, random, World } from './world.js';
 
 /** Deaths of each scenario that a test tries by default. */
@@ -246,6 +246,8 @@ interface Prepared {
 function prepare(sc: Scenario): Prepared {
   const w = new World(2);
   const [p0, p1] = w.h.ps;
+  // As the host does before there is any thread.
+  configure(w.h, -1, Number.POSITIVE_INFINITY);
   many(w, p1, 4, 64);
   many(w, p1, 2, 6);
   many(w, p1, 2, 40, false);
@@ -310,7 +312,7 @@ describe.each(Object.entries(SCENARIOS))('%s', (_name, sc) => {
       x.reset();
       expect(dieAt(n, () => sc.run(bad, bad.ps[0], o)).lived).toBe(false);
       const context = `died at write ${n}`;
-      recover(w.h, p0, sc.held === true);
+      takeOver(w.h, p0, sc.held === true);
       if (sc.frees) forgetIfFreed(w, o);
       w.expectWhole(context);
       try {
@@ -331,7 +333,7 @@ describe.each(Object.entries(SCENARIOS))('%s', (_name, sc) => {
       let recovered = 0;
       const repair = (): void => {
         if (recovered++ > 0) throw new Error(`${context}: P1 still waits after the recovery`);
-        recover(w.h, p0, false);
+        takeOver(w.h, p0, false);
         expect(check(w.h, { hands: [1] }), `${context}, P1 asleep`).toEqual([]);
       };
       w.h.poll = repair;
@@ -346,7 +348,7 @@ describe.each(Object.entries(SCENARIOS))('%s', (_name, sc) => {
           many(w, p1, 130, 64);
           if (n % 3 === 0) releaseAll(w.h, p1);
         });
-        if (recovered === 0) recover(w.h, p0, false);
+        if (recovered === 0) takeOver(w.h, p0, false);
         if (sc.frees) forgetIfFreed(w, o);
         w.expectWhole(context);
         expectAlive(x, context, sc.leaks);
@@ -383,7 +385,7 @@ test('one heap survives many deaths', { timeout: 60_000 }, () => {
     if (lived && run === ops[0][1] && (result as number) >= 0) dropRoot(w.h, p0, result as number, b0.sub);
     if (!lived) {
       died++;
-      recover(w.h, p0, held);
+      takeOver(w.h, p0, held);
     }
     forgetIfFreed(w, o);
     w.expectWhole(`step ${i}`);

@@ -3,9 +3,9 @@
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { expect } from 'vitest';
-import { HeapHost } from '../../src/sched/host.js';
 import { buildApp } from '../../src/server/app.js';
 import { loadConfig } from '../../src/server/config.js';
+import { heapFactory } from '../../src/server/factory.js';
 import { Lifecycle } from '../../src/server/lifecycle.js';
 import { HeapRegistry } from '../../src/server/registry.js';
 import type { Host } from '../../src/server/route.js';
@@ -71,9 +71,10 @@ export class TestApp {
 /** An app with one heap, `t`. */
 export async function testApp(env: Record<string, string> = {}): Promise<TestApp> {
   const config = loadConfig({ GOMAXPROCS: '2', GOHEAP_RESERVE: '256MiB', LOG_LEVEL: 'silent', ...env });
-  const heaps = new HeapRegistry<Host>((name, settings) => HeapHost.create(name, settings), config.maxHeaps);
+  const logger = pino({ level: 'silent' });
+  const heaps = new HeapRegistry<Host>(heapFactory(config, logger), config.maxHeaps);
   const lifecycle = new Lifecycle();
-  const app = await buildApp(config, { heaps, lifecycle, logger: pino({ level: 'silent' }) });
+  const app = await buildApp(config, { heaps, lifecycle, logger });
   await app.ready();
   lifecycle.serve();
   const { gomaxprocs, gogc, gomemlimit, arenaSize, reserve } = config;

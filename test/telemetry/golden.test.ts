@@ -1,6 +1,7 @@
 /** The heap's page against client_golang's own list for Go 1.27. */
 
 import { describe, expect, it } from 'vitest';
+import { LE } from '../../src/gc/timehistogram.js';
 import { mallocNoscan } from '../../src/heap/malloc.js';
 import { BY_SIZE_BOUNDS } from '../../src/telemetry/families-gc.js';
 import { LEFT_OUT, whyLeftOut } from '../../src/telemetry/left-out.js';
@@ -37,10 +38,12 @@ describe('client_golang', () => {
     const h = newHeap();
     mallocNoscan(h, h.ps[0], 100);
     const page = parse(heapText('go', scraped(h)));
-    for (const name of ['go_gc_heap_allocs_by_size_bytes', 'go_gc_heap_frees_by_size_bytes']) {
+    const shown = HEAP_TABLE.filter((f) => f.type === 'histogram').map((f) => f.name);
+    expect(shown).toHaveLength(5);
+    for (const name of shown) {
       const theirs = byName.get(name);
       const bounds = theirs?.buckets ?? theirs?.le;
-      expect(bounds).toEqual(BY_SIZE_BOUNDS);
+      expect(bounds, name).toEqual(name.endsWith('_by_size_bytes') ? BY_SIZE_BOUNDS : LE);
       const le = page
         .get(name)
         ?.samples.filter((s) => s.name.endsWith('_bucket'))

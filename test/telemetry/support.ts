@@ -1,14 +1,20 @@
 /** Heaps to scrape without threads, and a reader of Prometheus' text format that accepts nothing else. */
 
 import { readFileSync } from 'node:fs';
+import { initLimiter } from '../../src/gc/limits.js';
+import { configure } from '../../src/gc/pacing.js';
 import { Heap } from '../../src/heap/heap.js';
 import type { HostStats } from '../../src/sched/host-api.js';
+import { heapText } from '../../src/telemetry/table.js';
 import type { Scraped } from '../../src/telemetry/view.js';
 
 export const MIB = 1 << 20;
 
 export function newHeap(procs = 1, reserve = 256 * MIB, arenaSize = 64 * MIB): Heap {
-  return Heap.create({ reserve, arenaSize, procs });
+  const heap = Heap.create({ reserve, arenaSize, procs });
+  configure(heap, 100, Number.POSITIVE_INFINITY);
+  initLimiter(heap);
+  return heap;
 }
 
 export function scraped(
@@ -126,4 +132,18 @@ export function sum(page: Map<string, ParsedFamily>, family: string, labels: Rec
   return f.samples
     .filter((s) => Object.entries(labels).every(([k, v]) => s.labels[k] === v))
     .reduce((n, s) => n + s.value, 0);
+}
+
+/** Every counter of both pages of a heap, buckets and sums of histograms and summaries too, by its series. */
+export function counters(heap: Scraped): Map<string, number> {
+  const out = new Map<string, number>();
+  for (const which of ['go', 'spans'] as const) {
+    for (const f of parse(heapText(which, heap)).values()) {
+      if (f.type === 'gauge') continue;
+      for (const s of f.samples) {
+        if (s.labels.quantile === undefined) out.set(`${s.name} ${JSON.stringify(s.labels)}`, s.value);
+      }
+    }
+  }
+  return out;
 }

@@ -90,6 +90,15 @@ export const GcAnswer = Type.Object({
   seconds: Seconds('How long all of it took, the sweep and the wait for an earlier cycle included'),
 });
 
+export const GcQuery = Type.Object(
+  {
+    limit: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 256, description: 'Show at most so many cycles; all 256 where left out' }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
 export const GcHistory = Type.Object({
   cycles: Type.Array(Type.Object({ ...cycle, gctrace: Type.String({ description: 'As a line of gctrace' }) }), {
     description: 'The last cycles, newest first',
