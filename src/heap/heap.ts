@@ -72,7 +72,7 @@ export const H_DEDICATED = 35; // atomic: dedicated mark workers still wanted
 export const H_CYCLES = 36; // stopped world: cycles begun (H_NUM_GC counts those whose mark is done)
 export const H_GC_PERCENT = 37; // stopped world: GOGC, -1 when off
 export const H_RESTART = 38; // a cycle was abandoned, because a thread died in it: 1 + why it had begun
-export const H_SCAVENGER = 39; // atomic: 1 while some P acts as the background scavenger
+export const H_SCAVENGER = 39; // atomic: id + 1 of the P that acts as the background scavenger
 export const H_ABANDONED = 40; // stopped world: cycles abandoned
 export const H_RECLAIMED_PAGES = 41; // atomic: released pages that spans took again, ever (wraps)
 export const H_SCAVENGED_BG = 42; // heap lock: pages released by the background scavenger, ever (wraps)
@@ -179,6 +179,8 @@ export interface HeapMemory {
   readonly metadata: SharedArrayBuffer;
   /** When it was made, in milliseconds since 1970: the zero of its clock. */
   readonly born: number;
+  /** Released pages really read zero. The same for all its threads, or one would trust pages that another did not drop. */
+  readonly releases: boolean;
   /** `clobberfree=1`: freed slots are overwritten when swept. */
   readonly clobberFree: boolean;
 }
@@ -276,7 +278,8 @@ export class Heap {
     this.tinyMasks = 0; // the uint16 view begins there
     this.pageAlloc = new PageAlloc(this.m, r.pageAlloc.at, chunksOf(g));
     this.solo = g.procs === 1;
-    this.releases = releaseMode() === 'madvise';
+    this.releases = memory.releases;
+    if (this.releases && releaseMode() !== 'madvise') throw new Error('this thread cannot give pages back, others can');
     this.ps = Array.from({ length: g.procs }, (_, id) => new P(this, id, r.p.at, r.pStats.at, r.reusable.at));
   }
 
@@ -288,6 +291,7 @@ export class Heap {
       reservation: reserve(geometry.reserve),
       metadata: new SharedArrayBuffer(heapLayout(geometry).bytes),
       born: performance.timeOrigin + performance.now(),
+      releases: releaseMode() === 'madvise',
       clobberFree: options.clobberFree ?? false,
     });
     heap.init();

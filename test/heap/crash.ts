@@ -83,8 +83,8 @@ for (const name of [...WRITES, 'load', 'notify']) {
     return real(target ?? array, ...args);
   };
 }
-atomics.wait = () => {
-  onWait();
+atomics.wait = (array: object, at: number, value: number) => {
+  if (atomics.load(array, at) === value) onWait();
   return 'not-equal';
 };
 

@@ -293,22 +293,32 @@ export function expectQuiet(h: Heap, context: string, hands: readonly number[] =
     if (m[s + S_STATE] !== SpanState.inUse || m[s + S_SWEEPGEN] === m[at + H_SWEEPGEN] - 2) continue;
     if ((m[s + S_SPANCLASS] & 1) === 0 && m[s + S_QUEUED] === m[at + H_SWEEPGEN] + 1) wrong.push(`span ${id}: queued`);
     if (m[s + S_OBLET] !== 0) wrong.push(`span ${id}: oblet ${m[s + S_OBLET]}`);
-    if (anyBit(m, h.scanBits + m[s + S_START] * 32)) wrong.push(`span ${spanId(h, s)}: scanned but swept`);
+    const scans = h.scanBits + m[s + S_START] * 32;
+    if (!isZero(m, scans, scans + 32)) wrong.push(`span ${spanId(h, s)}: scanned but swept`);
   }
-  // Whoever gets a free page expects its bitmaps clear.
-  for (let page = 0; page < m[at + H_CUR_BASE]; page++) {
-    if (m[h.pageSpan + page] !== 0) continue;
-    for (const bits of [h.allocBits, h.markBits, h.scanBits, h.droppedBits]) {
-      if (anyBit(m, bits + page * 32)) wrong.push(`free page ${page} has bits in the bitmap at ${bits}`);
-    }
-    const masks = h.tinyMasks + page * PAGE_WORDS;
-    for (let i = masks; i < masks + PAGE_WORDS; i++)
-      if (h.u[i] !== 0) wrong.push(`free page ${page}: tiny mask ${i - masks}`);
-  }
+  expectClear(h, wrong);
   expect(wrong, `${context}: ${wrong.slice(0, 5).join('; ')}`).toEqual([]);
 }
 
-function anyBit(m: Int32Array, at: number): boolean {
-  for (let i = at; i < at + 32; i++) if (m[i] !== 0) return true;
-  return false;
+/** Whoever gets a free page expects its bitmaps clear. */
+function expectClear(h: Heap, wrong: string[]): void {
+  const pages = h.scalar(H_CUR_BASE);
+  for (let page = 0, end = 0; page < pages; page = end + 1) {
+    for (end = page; end < pages && h.m[h.pageSpan + end] === 0; end++);
+    if (end === page) continue;
+    for (const bits of [h.allocBits, h.markBits, h.scanBits, h.droppedBits]) {
+      if (!isZero(h.m, bits + page * 32, bits + end * 32))
+        wrong.push(`bits of free pages ${page} to ${end}, at ${bits}`);
+    }
+    const masks = (n: number): number => h.tinyMasks + n * PAGE_WORDS;
+    if (!isZero(h.u, masks(page), masks(end))) wrong.push(`tiny masks of free pages ${page} to ${end}`);
+  }
+}
+
+const ZEROS = Buffer.alloc(4 << 20);
+
+function isZero(view: Int32Array | Uint16Array, from: number, to: number): boolean {
+  const size = (to - from) * view.BYTES_PER_ELEMENT;
+  const bytes = Buffer.from(view.buffer as ArrayBuffer, view.byteOffset + from * view.BYTES_PER_ELEMENT, size);
+  return bytes.equals(ZEROS.subarray(0, size));
 }
