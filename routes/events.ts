@@ -61,7 +61,8 @@ const events: FastifyPluginAsyncTypebox<Partial<StreamOptions>> = async (app, gi
         throw new Problem('too-many-streams', detail, { limit: options.max }, { 'retry-after': '5' });
       }
       const { rate = DEFAULT_RATE } = request.query;
-      reply.header('cache-control', 'no-store');
+      // A stream ends with its connection: nothing is left over for a drain to wait for.
+      reply.header('cache-control', 'no-store').header('connection', 'close');
       const stream = hub.subscribe(host, {
         sink: { send: (message) => reply.sse.send(message), destroy: () => reply.raw.destroy() },
         rate,

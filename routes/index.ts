@@ -10,6 +10,7 @@ import alloc from './alloc.js';
 import arenas from './arenas.js';
 import batch from './batch.js';
 import check from './check.js';
+import consolePage from './console.js';
 import events from './events.js';
 import free from './free.js';
 import gc from './gc.js';
@@ -24,6 +25,7 @@ import pprof from './pprof.js';
 import problems from './problems.js';
 import ps from './ps.js';
 import reach from './reach.js';
+import runtimeMetrics from './runtime-metrics.js';
 import scavenge from './scavenge.js';
 import sd from './sd.js';
 import sizeClasses from './size-classes.js';
@@ -49,6 +51,7 @@ const OF_A_HEAP = [
   arenas,
   heapMetrics,
   pprof,
+  runtimeMetrics,
   events,
 ];
 
@@ -59,6 +62,7 @@ export async function registerHealth(app: FastifyInstance): Promise<void> {
 
 /** What a browser renders, with security headers and without a token. */
 export async function registerPages(app: FastifyInstance): Promise<void> {
+  await app.register(consolePage);
   await app.register(openapi);
   await app.register(problems);
 }

@@ -22,7 +22,6 @@ import {
   H_NUM_GC,
   H_RESTART,
   H_SWEEP_DONE,
-  H_SWEEPGEN,
   H_TRANSITION,
   type Heap,
   type P,
@@ -33,7 +32,6 @@ import {
   T_SWEEP_NS,
 } from '../heap/heap.js';
 import { recordPause } from '../heap/memstats.js';
-import { S_SWEEPGEN } from '../heap/mspan.js';
 import { sweepOne } from '../heap/sweep.js';
 import { assist, giveCredit } from './assist.js';
 import { unpausedNow } from './cpustats.js';
@@ -178,7 +176,7 @@ export class Collector {
     let left = spans;
     while (left > 0 && sweepOne(h, p) >= 0) left--;
     h.f[p.stats + T_SWEEP_NS] += h.now() - began;
-    if (left > 0) this.swept();
+    if (left > 0 && this.sweepersDone()) this.swept();
   }
 
   /** A cycle now: waits for one that is under way, runs another, sweeps everything. Returns its NumGC. */
@@ -222,13 +220,10 @@ export class Collector {
     return pages;
   }
 
+  /** Whether no other P is in the middle of a sweep: its span's pages are freed and counted after it is published as swept. */
   private sweepersDone(): boolean {
-    const { h } = this;
-    const sweeping = h.scalar(H_SWEEPGEN) - 1;
-    for (const other of h.ps) {
-      const hand = other === this.p ? 0 : Atomics.load(h.m, other.at + P_HAND);
-      if (hand !== 0 && Atomics.load(h.m, hand + S_SWEEPGEN) === sweeping) return false;
-    }
+    const { h, p } = this;
+    for (const other of h.ps) if (other !== p && Atomics.load(h.m, other.at + P_HAND) !== 0) return false;
     return true;
   }
 

@@ -84,12 +84,13 @@ const R_UTILIZATION = 26;
 const R_ASSIST_RATIO = 27; // as of the end
 const R_RUNWAY = 28;
 const R_CPU_FRACTION = 29; // of all CPU since the heap was made
-const R_SPANS_SWEPT = 30; // before the sweep is over: the counters as of its beginning
+const R_SPANS_SWEPT = 30; // the counters as of the sweep's beginning
 const R_SPANS_FREED = 31;
 const R_PAGES_FREED = 32;
 const R_OBJECTS_FREED = 33;
-const R_SWEPT = 34; // 1: these four are final
+const R_SWEPT = 34; // 1: the sweep is over, and what it did stands in the four columns from R_FINAL on
 const R_MARK_STARTED = 35;
+const R_FINAL = 36;
 
 const row = (h: Heap, n: number): number => h.cycles + ((n + CYCLES) % CYCLES) * CYCLE_STRIDE;
 
@@ -197,24 +198,27 @@ export function completeSweep(h: Heap): void {
   const { f } = h;
   const at = current(h);
   if (h.scalar(H_CYCLES) === 0 || f[at + R_NUM] === 0 || f[at + R_SWEPT] !== 0) return;
+  // Several Ps may find it over at once: they write the same.
   const swept = sweepOf(h, at);
+  f[at + R_FINAL] = swept.spansSwept;
+  f[at + R_FINAL + 1] = swept.spansFreed;
+  f[at + R_FINAL + 2] = swept.pagesFreed;
+  f[at + R_FINAL + 3] = swept.objectsFreed;
   f[at + R_SWEPT] = 1;
-  f[at + R_SPANS_SWEPT] = swept.spansSwept;
-  f[at + R_SPANS_FREED] = swept.spansFreed;
-  f[at + R_PAGES_FREED] = swept.pagesFreed;
-  f[at + R_OBJECTS_FREED] = swept.objectsFreed;
 }
 
 function sweepOf(h: Heap, at: number) {
   const { f } = h;
-  const final = f[at + R_SWEPT] !== 0;
-  const since = (total: number, column: number): number => (final ? f[at + column] : total - f[at + column]);
+  if (f[at + R_SWEPT] !== 0) {
+    const [spansSwept, spansFreed, pagesFreed, objectsFreed] = f.subarray(at + R_FINAL, at + R_FINAL + 4);
+    return { done: true, spansSwept, spansFreed, pagesFreed, objectsFreed };
+  }
   return {
-    done: final || h.scalar(H_SWEEP_DONE) !== 0,
-    spansSwept: since(sumStat(h, T_SPANS_SWEPT), R_SPANS_SWEPT),
-    spansFreed: since(sumStat(h, T_SPANS_FREED), R_SPANS_FREED),
-    pagesFreed: since(h.scalar(H_PAGES_SWEPT_FREED), R_PAGES_FREED),
-    objectsFreed: since(frees(h), R_OBJECTS_FREED),
+    done: h.scalar(H_SWEEP_DONE) !== 0,
+    spansSwept: sumStat(h, T_SPANS_SWEPT) - f[at + R_SPANS_SWEPT],
+    spansFreed: sumStat(h, T_SPANS_FREED) - f[at + R_SPANS_FREED],
+    pagesFreed: h.scalar(H_PAGES_SWEPT_FREED) - f[at + R_PAGES_FREED],
+    objectsFreed: frees(h) - f[at + R_OBJECTS_FREED],
   };
 }
 

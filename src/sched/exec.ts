@@ -88,6 +88,7 @@ export class Executor {
         break;
       case Op.batch:
         m[r] = this.batch(frame, m[a], m[a + 1], m[a + 2]);
+        if (this.p.attention) this.attend();
         return;
       case Op.read:
       case Op.write:

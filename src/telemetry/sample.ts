@@ -2,13 +2,12 @@
  * One moment of a heap, small enough to send ten times a second: what an event of type `sample` carries.
  *
  * Read on the main thread from shared memory. Nothing is stopped, locked, flushed or walked, so a sample costs the same for an
- * empty heap and a full one (70 µs with two Ps), and two of its numbers may be a few operations apart. Counters are
+ * empty heap and a full one (150 µs with two Ps, 300 µs with 32), and two of its numbers may be a few operations apart. Counters are
  * cumulative: whoever wants a rate divides the difference of two samples by the difference of their `t`, and loses nothing when
  * samples in between were dropped.
  */
 
 import { cpuStats } from '../gc/cpustats.js';
-import { MAX_INT64 } from '../gc/pacer.js';
 import { pacerView } from '../gc/pacing.js';
 import {
   G_MEMORY_LIMIT,
@@ -97,8 +96,8 @@ export function sumClasses(h: Heap, first: number): number {
   return n;
 }
 
-/** Go writes "no goal" as 2^64 - 1, which would ruin every plot. */
-const goalOrNull = (bytes: number): number | null => (bytes < MAX_INT64 ? Math.round(bytes) : null);
+/** Go writes "no goal" as a number near 2^63 or 2^64, which would ruin every plot. */
+const goalOrNull = (bytes: number): number | null => (bytes < 2 ** 53 ? Math.round(bytes) : null);
 
 const seconds = (ns: number): number => Math.round(ns / 1000) / 1e6;
 
