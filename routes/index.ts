@@ -11,11 +11,13 @@ import arenas from './arenas.js';
 import batch from './batch.js';
 import check from './check.js';
 import consolePage from './console.js';
+import doctor from './doctor.js';
 import events from './events.js';
 import free from './free.js';
 import gc from './gc.js';
 import health from './health.js';
 import heaps from './heaps.js';
+import heapSnapshot from './heapsnapshot.js';
 import mcentrals from './mcentrals.js';
 import memstats from './memstats.js';
 import { heapMetrics, serverMetrics } from './metrics.js';
@@ -31,6 +33,7 @@ import sd from './sd.js';
 import sizeClasses from './size-classes.js';
 import spans from './spans.js';
 import sweep from './sweep.js';
+import workloads from './workloads.js';
 
 /** Resources of one heap, with `HeapParams` (or more) as their path parameters. */
 const OF_A_HEAP = [
@@ -52,7 +55,10 @@ const OF_A_HEAP = [
   heapMetrics,
   pprof,
   runtimeMetrics,
+  heapSnapshot,
   events,
+  workloads,
+  doctor,
 ];
 
 /** Outside everything: probes must be answered whatever else is configured. */

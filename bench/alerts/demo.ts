@@ -12,7 +12,7 @@ import { freePort, type Running, start, stop } from '../processes.js';
 import { hasty } from './hasty.js';
 import { RemoteHeap } from './heap.js';
 import { hasPrometheus, Prometheus } from './prometheus.js';
-import { WORKLOADS } from './workloads.js';
+import { type Lane, WORKLOADS } from './workloads.js';
 
 /** How long an alert may take. */
 const PATIENCE = 90_000;
@@ -62,8 +62,8 @@ class Demo {
     this.prometheus = prometheus;
   }
 
-  /** Waits for the alert, for this heap or for any. */
-  private async watch(alert: string, heap: string | undefined): Promise<Outcome> {
+  /** Waits for the alert of this heap. */
+  private async watch(alert: string, heap: string): Promise<Outcome> {
     const began = performance.now();
     const others = new Set<string>();
     for (;;) {
@@ -71,7 +71,7 @@ class Demo {
       for (const { labels } of firing) {
         if (labels.alertname !== alert && labels.heap === heap) others.add(labels.alertname);
       }
-      const own = firing.find((a) => a.labels.alertname === alert && (heap === undefined || a.labels.heap === heap));
+      const own = firing.find((a) => a.labels.alertname === alert && a.labels.heap === heap);
       const seconds = (performance.now() - began) / 1000;
       if (own !== undefined || seconds * 1000 > PATIENCE) {
         const text = own === undefined ? 'DID NOT FIRE' : `${own.annotations.summary}. ${own.annotations.description}`;
@@ -86,28 +86,30 @@ class Demo {
     if (workload === undefined) throw new Error(`there is no workload for ${alert}`);
     console.log(`${alert}: ${workload.story}`);
     const heap = await RemoteHeap.create(this.server.url, heapName(alert), workload.settings);
-    const again = await workload.run(heap);
     let stopped = false;
-    let failure: unknown;
-    const running = (async () => {
-      while (again !== undefined && !stopped) await again();
-    })().catch((error: unknown) => {
-      failure = error;
-    });
+    const failed = (error: unknown): void => {
+      if (!stopped) console.log(`  the workload ended: ${error}`);
+    };
+    const keep = async (lane: Lane): Promise<void> => {
+      while (!stopped) await lane();
+    };
+    const lanes = await workload.run(heap);
+    for (const lane of lanes) keep(lane).catch(failed);
     const outcome = await this.watch(alert, heap.name);
     stopped = true;
-    await running;
     await heap.delete();
-    if (failure !== undefined) console.log(`  the workload ended: ${failure}`);
     return outcome;
   }
 
   private async restartedM(): Promise<Outcome> {
     console.log('MRestarted: one of the threads is killed');
     const heap = await RemoteHeap.create(this.server.url, 'm-restarted', { gomaxprocs: 2 });
-    await pause(3000); // so that Prometheus has seen the counter at 0
+    // Prometheus has to see the counter at 0 first, or there is nothing that it increases from.
+    while ((await this.prometheus.query(`goheap_heap_thread_restarts_total{heap="${heap.name}"}`)).length === 0) {
+      await pause(500);
+    }
     this.server.child.send('die');
-    const outcome = await this.watch('MRestarted', undefined);
+    const outcome = await this.watch('MRestarted', heap.name);
     await heap.delete();
     return outcome;
   }
@@ -115,7 +117,7 @@ class Demo {
   private async down(): Promise<Outcome> {
     console.log('HeapDown: the server is killed');
     this.server.child.kill('SIGKILL');
-    return this.watch('HeapDown', undefined);
+    return this.watch('HeapDown', 'default');
   }
 
   run(alert: string): Promise<Outcome> {

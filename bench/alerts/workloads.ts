@@ -1,20 +1,26 @@
 /**
- * What makes a heap unwell, one workload for each alert. Each gets a heap of its own, brings it into its state, and keeps it there
- * until it is told to stop. They are the shortest ways to each alert, not models of programs.
+ * What makes a heap unwell, one workload for each alert. Each gets a heap of its own, brings it into its state, and says what keeps
+ * it there. They are the shortest ways to each alert, not models of programs.
  */
 
 import { RemoteHeap, type Settings } from './heap.js';
 
 const MIB = 1 << 20;
 
+/** Done again as soon as it is over. */
+export type Lane = () => Promise<void>;
+
 export interface Workload {
   readonly alert: string;
   /** What the user of a heap did to deserve it. */
   readonly story: string;
   readonly settings: Settings;
-  /** Brings the heap into its state; answers with what has to be done again and again to keep it there, if anything. */
-  run(heap: RemoteHeap): Promise<(() => Promise<void>) | undefined>;
+  /** Brings the heap into its state; answers with what has to be done again and again, side by side, to keep it there. */
+  run(heap: RemoteHeap): Promise<Lane[]>;
 }
+
+const times = (n: number, make: (i: number) => Lane): Lane[] => Array.from({ length: n }, (_, i) => make(i));
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export const WORKLOADS: readonly Workload[] = [
   {
@@ -24,17 +30,20 @@ export const WORKLOADS: readonly Workload[] = [
     run: async (heap) => {
       await heap.alloc(57 * 1024, 1024);
       await heap.gc();
-      return undefined;
+      return [];
     },
   },
   {
     alert: 'GCThrashing',
-    story:
-      'garbage is allocated at full speed where only 4 MiB are left below the limit, and 48 MiB are to be scanned each time',
+    story: 'garbage at full speed, 6 MiB below the limit, and 48 MiB to be scanned each time',
     settings: { gomemlimit: '56MiB', reserve: '256MiB' },
     run: async (heap) => {
       await heap.alloc(48 * 1024, 1024, { scan: true });
-      return () => heap.garbage(20_000, 64);
+      // Enough lanes that no P is ever idle: marking by idle Ps does not count.
+      return times(6, () => {
+        const lane = heap.again();
+        return () => lane.garbage(20_000, 64);
+      });
     },
   },
   {
@@ -45,7 +54,7 @@ export const WORKLOADS: readonly Workload[] = [
       const all = await heap.alloc(128 * 1024, 1024);
       await heap.free(all.filter((_, i) => i % 8 !== 0));
       await heap.gc();
-      return undefined;
+      return [];
     },
   },
   {
@@ -55,37 +64,31 @@ export const WORKLOADS: readonly Workload[] = [
     run: async (heap) => {
       await heap.free(await heap.alloc(256, MIB));
       await heap.gc();
-      return undefined;
+      return [];
     },
   },
   {
     alert: 'SweepDebtGrowing',
-    story:
-      'long batches leave no P a moment to sweep the 40,000 spans that a cycle left behind, and ask for no new span',
-    settings: { gomaxprocs: 2, gogc: 'off', reserve: '1GiB' },
+    story: 'long batches that ask for no span leave no P a moment to sweep the 100,000 spans that a cycle left behind',
+    settings: { gomaxprocs: 2, gogc: 'off', reserve: '2GiB' },
     run: async (heap) => {
-      const all = await heap.alloc(40_000, 8192);
+      const all = await heap.alloc(100_000, 8192);
       await heap.free(all.filter((_, i) => i % 2 === 0));
-      const pairs = RemoteHeap.pairs(100_000, 64);
-      const busy = (p: number): (() => Promise<void>) => {
-        const more = heap.again();
-        return () => more.send(pairs, p);
-      };
-      const senders = [0, 1].flatMap((p) => [busy(p), busy(p), busy(p), busy(p)]);
-      await Promise.all(senders.map((send) => send()));
-      // The goal is now far below the heap: the next span that is asked for begins a cycle.
+      const pairs = RemoteHeap.pairs(100_000, 16_384);
+      const busy = times(8, () => {
+        const lane = heap.again();
+        return () => lane.send(pairs);
+      });
+      // Once they are at it, the goal comes to lie below the heap: the next span that is asked for begins a cycle.
       const begin = heap.again();
-      let begun = false;
-      return async () => {
-        if (!begun) {
-          begun = true;
-          void begin
-            .json('PATCH', '', { gogc: 100 })
-            .then(() => begin.garbage(2000, 256))
-            .catch(() => {});
-        }
-        await Promise.all(senders.map((send) => send()));
+      const once = async (): Promise<void> => {
+        await pause(2000);
+        await begin.json('PATCH', '', { gogc: 100 });
+        await begin.garbage(1000, 256);
+        await begin.json('PATCH', '', { gogc: 'off' });
+        await new Promise(() => {});
       };
+      return [...busy, once];
     },
   },
   {
@@ -95,23 +98,24 @@ export const WORKLOADS: readonly Workload[] = [
     run: async (heap) => {
       const all = await heap.alloc(4000 * 128, 64);
       let some = all.filter((_, i) => i % 64 === 0);
-      return async () => {
-        await heap.free(some);
-        await heap.json('POST', '/sweep', { mark: 'always' });
-        some = await heap.alloc(some.length, 64);
-      };
+      return [
+        async () => {
+          await heap.free(some);
+          await heap.json('POST', '/sweep', { mark: 'always' });
+          some = await heap.alloc(some.length, 64);
+        },
+      ];
     },
   },
   {
     alert: 'CentralContention',
-    story: 'eight Ps on few CPUs allocate objects of one size, each of which takes a span of its own',
-    settings: { gomaxprocs: 8, reserve: '2GiB' },
-    run: async (heap) => {
-      const lanes = Array.from({ length: 8 }, () => heap.again());
-      return async () => {
-        await Promise.all(lanes.map((lane, p) => lane.garbage(4000, 8192, p)));
-      };
-    },
+    story: 'sixteen Ps on few CPUs allocate objects of one size, each of which takes a span of its own',
+    settings: { gomaxprocs: 16, reserve: '2GiB' },
+    run: async (heap) =>
+      times(32, (i) => {
+        const lane = heap.again();
+        return () => lane.garbage(4000, 8192, i % 16);
+      }),
   },
   {
     alert: 'ReservationNearEnd',
@@ -119,7 +123,7 @@ export const WORKLOADS: readonly Workload[] = [
     settings: { reserve: '64MiB' },
     run: async (heap) => {
       await heap.alloc(58, MIB - 8192);
-      return undefined;
+      return [];
     },
   },
   {
@@ -128,11 +132,13 @@ export const WORKLOADS: readonly Workload[] = [
     settings: { reserve: '1GiB' },
     run: async (heap) => {
       await heap.alloc(20 * 1024, 1024);
-      return async () => {
-        await heap.alloc(2 * 1024, 1024);
-        await heap.gc();
-        await new Promise((resolve) => setTimeout(resolve, 1000));
-      };
+      return [
+        async () => {
+          await heap.alloc(2 * 1024, 1024);
+          await heap.gc();
+          await pause(1000);
+        },
+      ];
     },
   },
 ];

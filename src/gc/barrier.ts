@@ -8,7 +8,7 @@
  * While sweeping, the target's span is swept before it is stored, so that an object which the mark found dead cannot be linked again:
  * by then it is gone. Go needs no such step, because a dead object's address is nowhere to be had; here a client may remember it.
  *
- * By the P's own thread, which passes no safepoint in between: the phase cannot change under it.
+ * By the P's own thread, which passes no safepoint between the look at the phase and the store.
  */
 
 import { H_GC_PHASE, HEAP_BASE, type Heap, type P, T_SHADED, T_UNLINKED } from '../heap/heap.js';
@@ -18,14 +18,18 @@ import { PAGE_SHIFT } from '../heap/sizeclass.js';
 import { ensureSwept } from '../heap/sweep.js';
 import { isPointerWord } from '../heap/types.js';
 import { bytesAt } from '../memory/reservation.js';
-import { greyAddress } from './mark.js';
+import { greyWord } from './mark.js';
 
 const BASE_HI = Math.floor(HEAP_BASE / 2 ** 32);
 
-/** Stores an address, given as two halves, into word `word` of the heap. It has been checked to be null or inside an allocated object. */
+/**
+ * Stores an address, given as two halves, into word `word` of the heap. It has been checked to be null or inside an allocated object,
+ * in a swept span: else the sweep may pass a safepoint, after which the word's own object need not be there any more.
+ */
 export function storePointer(h: Heap, p: P, word: number, lo: number, hi: number): void {
   const { w32 } = h;
   const at = word * 2;
+  if (h.m[h.mheap + H_GC_PHASE] === 0) sweepTarget(h, p, lo, hi);
   overwritten(h, p, w32[at], w32[at + 1], lo, hi);
   w32[at] = lo;
   w32[at + 1] = hi;
@@ -42,44 +46,55 @@ export function writeBytes(h: Heap, p: P, object: Found, from: number, bytes: Ui
   const { w32 } = h;
   const base = first / 8;
   const last = (from + bytes.length - 1) >> 3;
+  /** Of each pointer word that is written: its index, and what was in it. */
   const before: number[] = [];
   for (let i = from >> 3; i <= last; i++) {
-    if (isPointerWord(h, object.span, object.slot, i)) before.push(i, w32[(base + i) * 2], w32[(base + i) * 2 + 1]);
+    if (!isPointerWord(h, object.span, object.slot, i)) continue;
+    const at = (base + i) * 2;
+    before.push(at, w32[at], w32[at + 1]);
+    // Before the bytes: another P may be scanning the object.
+    shade(h, p, w32[at], w32[at + 1]);
   }
-  // Nobody scans what lies between: marking what was there first, and what is there afterwards, covers every order.
-  for (let j = 0; j < before.length; j += 3) shade(h, p, before[j + 1], before[j + 2]);
   target.set(bytes);
   for (let j = 0; j < before.length; j += 3) {
-    const at = (base + before[j]) * 2;
-    overwritten(h, p, before[j + 1], before[j + 2], w32[at], w32[at + 1]);
+    overwritten(h, p, before[j + 1], before[j + 2], w32[before[j]], w32[before[j] + 1]);
   }
+  // Last, since it may pass safepoints: everything that was stored is stored.
+  if (h.m[h.mheap + H_GC_PHASE] !== 0) return;
+  for (let j = 0; j < before.length; j += 3) sweepTarget(h, p, w32[before[j]], w32[before[j] + 1]);
 }
 
-/** What has to happen when a pointer word changes from one value to another. */
+/** What has to happen when a pointer word changes from one value to another. Passes no safepoint. */
 function overwritten(h: Heap, p: P, oldLo: number, oldHi: number, lo: number, hi: number): void {
   if (oldLo === lo && oldHi === hi) return;
   if ((oldLo | oldHi) !== 0) h.f[p.stats + T_UNLINKED]++;
-  if (h.m[h.mheap + H_GC_PHASE] !== 0) {
-    shade(h, p, oldLo, oldHi);
-    shade(h, p, lo, hi);
-  } else sweepTarget(h, p, lo, hi);
-  const above = hi - BASE_HI;
-  if (above >>> 0 > 1) return;
-  const word = (above << 29) | (lo >>> 3);
-  if (word >> (PAGE_SHIFT - 3) < h.pages) noteLink(h, word);
+  shade(h, p, oldLo, oldHi);
+  shade(h, p, lo, hi);
+  const word = wordOf(h, lo, hi);
+  if (word >= 0) noteLink(h, word);
 }
 
+/** While marking, marks what an address points into. */
 function shade(h: Heap, p: P, lo: number, hi: number): void {
-  if (h.m[h.mheap + H_GC_PHASE] === 0 || (lo | hi) === 0) return;
-  if (greyAddress(h, p, lo, hi)) h.f[p.stats + T_SHADED]++;
+  if (h.m[h.mheap + H_GC_PHASE] === 0) return;
+  const word = wordOf(h, lo, hi);
+  if (word < 0) return;
+  greyWord(h, p, word);
+  h.f[p.stats + T_SHADED]++;
 }
 
-/** Sweeps the span that an address lies in, if it still has to be. */
+/** Sweeps the span that an address lies in, if it still has to be. May pass safepoints. */
 function sweepTarget(h: Heap, p: P, lo: number, hi: number): void {
-  const above = hi - BASE_HI;
-  if (above >>> 0 > 1) return;
-  const page = ((above << 29) | (lo >>> 3)) >> (PAGE_SHIFT - 3);
-  if (page >= h.pages) return;
-  const s = h.m[h.pageSpan + page];
+  const word = wordOf(h, lo, hi);
+  if (word < 0) return;
+  const s = h.m[h.pageSpan + (word >> (PAGE_SHIFT - 3))];
   if (s !== 0 && h.m[s + S_STATE] === SpanState.inUse) ensureSwept(h, p, s);
+}
+
+/** The word address of an address, or -1 if it lies outside the heap. */
+function wordOf(h: Heap, lo: number, hi: number): number {
+  const above = hi - BASE_HI;
+  if (above >>> 0 > 1) return -1;
+  const word = (above << 29) | (lo >>> 3);
+  return word >> (PAGE_SHIFT - 3) < h.pages ? word : -1;
 }

@@ -113,15 +113,15 @@ export class Collector {
       if (h.m[h.mheap + H_RESTART] !== 0) this.begin(h.m[h.mheap + H_RESTART] - 1);
       return;
     }
+    const cycle = h.m[h.mheap + H_CYCLES];
     if (this.claimDedicated()) {
       const done = this.work(DEDICATED_SLICE, T_DEDICATED_NS);
-      Atomics.add(h.m, h.mheap + H_DEDICATED, 1);
+      this.returnDedicated(cycle);
       if (!done) this.end();
       return;
     }
     const goal = h.f[h.pacer + C_FRACTIONAL_GOAL];
     if (goal === 0) return;
-    const cycle = h.m[h.mheap + H_CYCLES];
     if (this.cycle !== cycle) {
       this.cycle = cycle;
       this.fractional = 0;
@@ -146,9 +146,10 @@ export class Collector {
     const { h, p } = this;
     updateLimiter(h);
     if (this.phase() === GcPhase.mark) {
+      const cycle = h.m[h.mheap + H_CYCLES];
       const dedicated = this.claimDedicated();
       const worked = this.work(IDLE_SLICE, dedicated ? T_DEDICATED_NS : T_IDLE_NS);
-      if (dedicated) Atomics.add(h.m, h.mheap + H_DEDICATED, 1);
+      if (dedicated) this.returnDedicated(cycle);
       if (worked || this.end()) return 0;
       return this.phase() === GcPhase.mark ? NOTHING_TO_MARK : 0;
     }
@@ -247,6 +248,12 @@ export class Collector {
     const { m, mheap } = this.h;
     const wanted = Atomics.load(m, mheap + H_DEDICATED);
     return wanted > 0 && Atomics.compareExchange(m, mheap + H_DEDICATED, wanted, wanted - 1) === wanted;
+  }
+
+  /** Gives the claim back, unless its cycle ended meanwhile: the next one has counted anew how many it wants. */
+  private returnDedicated(cycle: number): void {
+    const { m, mheap } = this.h;
+    if (m[mheap + H_CYCLES] === cycle) Atomics.add(m, mheap + H_DEDICATED, 1);
   }
 
   /** Begins a cycle unless one is under way, or what made it due has passed. Returns whether it did. */

@@ -18,7 +18,6 @@
 
 import { markPage } from '../heap/black.js';
 import {
-  H_CUR_BASE,
   HEAP_BASE,
   type Heap,
   type P,
@@ -234,6 +233,9 @@ function scanLarge(h: Heap, p: P, s: number): number {
   const type = m[s + S_TYPE];
   const n = type === TYPE_NO_POINTERS ? 0 : scanWords(h, type, m[s + S_NPAGES] * PAGE_WORDS);
   if ((m[marks] & ~m[scans] & 1) === 0) {
+    // Another P met it by its root before the one that allocates it came to blacken it: nothing in it is to be scanned, not
+    // what is left of it either.
+    m[s + S_OBLET] = 0;
     m[s + QUEUED] = 0;
     return 0;
   }
@@ -249,14 +251,4 @@ function scanLarge(h: Heap, p: P, s: number): number {
   }
   if (from < to) scanRange(h, p, type, m[s + BASE], from, to);
   return Math.max(0, to - from) * 8;
-}
-
-/** Marks what an address given as two halves points into. For the write barrier. */
-export function greyAddress(h: Heap, p: P, lo: number, hi: number): boolean {
-  const above = hi - BASE_HI;
-  if (above >>> 0 > 1) return false;
-  const word = (above << 29) | (lo >>> 3);
-  if (word >> PAGE_OF_WORD >= h.scalar(H_CUR_BASE)) return false;
-  greyWord(h, p, word);
-  return true;
 }

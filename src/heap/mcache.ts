@@ -36,7 +36,6 @@ import {
 import { cacheSpan, freshen, uncacheSpan } from './mcentral.js';
 import {
   refillAllocCache,
-  S_ALLOC_CACHE,
   S_ALLOC_COUNT,
   S_COUNT_BEFORE,
   S_FREEINDEX,
@@ -147,7 +146,6 @@ export function releaseAll(h: Heap, p: P): void {
       h.addScalar(H_HEAP_LIVE, -(m[s + S_NELEMS] - m[s + S_ALLOC_COUNT]) * m[s + S_WORDS]);
     }
     m[p.at + P_ALLOC + spc] = h.spans;
-    m[s + S_ALLOC_CACHE] = 0;
     uncacheSpan(h, p, s);
   }
   m[p.at + P_TINY] = 0;

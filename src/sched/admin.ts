@@ -30,6 +30,7 @@ import { releaseMode } from '../memory/os.js';
 import { reachAnswer } from './inspect-ops.js';
 import { Op } from './ops.js';
 import type { Shared } from './shared.js';
+import { takeSnapshot } from './snapshot-op.js';
 import { startTheWorld, stopTheWorld } from './world.js';
 
 const encoder = new TextEncoder();
@@ -68,6 +69,9 @@ export class Admin {
         break;
       case Op.settings:
         this.settings(m[a], bytesOf(m[a + 1], m[a + 2]));
+        break;
+      case Op.snapshot:
+        takeSnapshot(this.h, this.k, this.p, a, r);
         break;
       default:
         break;

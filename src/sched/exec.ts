@@ -9,7 +9,7 @@
 import { storePointer, writeBytes } from '../gc/barrier.js';
 import type { Collector } from '../gc/collector.js';
 import { dropRoot, freeNow } from '../heap/free.js';
-import { H_PROFILE_RATE, HEAP_BASE, type Heap, type P, Served, T_SERVED } from '../heap/heap.js';
+import { H_PROFILE_RATE, H_SWEEPGEN, HEAP_BASE, type Heap, type P, Served, T_SERVED } from '../heap/heap.js';
 import { mallocNoscan, mallocScan, ZERO_BASE } from '../heap/malloc.js';
 import { S_FREEINDEX, S_PUBLISHED, S_WORDS } from '../heap/mspan.js';
 import { byteOffset, Found, isFreed, pointsInside, resolve, Status, usableBytes } from '../heap/objects.js';
@@ -285,12 +285,17 @@ export class Executor {
   /** Stores a target address, or null, into pointer word `word` of an object. */
   private setPointer(lo: number, hi: number, word: number, toLo: number, toHi: number): number {
     const { h, found } = this;
-    const status = this.resolveLive(lo, hi);
-    if (status !== Status.ok) return status;
-    if (!isPointerWord(h, found.span, found.slot, word)) return Status.notPointerWord;
-    if ((toLo | toHi) !== 0) {
-      const target = wordOf(toLo, toHi);
-      if (target !== ZERO_BASE && !pointsInside(h, this.p, target)) return Status.badPointer;
+    for (;;) {
+      const sweepgen = h.scalar(H_SWEEPGEN);
+      const status = this.resolveLive(lo, hi);
+      if (status !== Status.ok) return status;
+      if (!isPointerWord(h, found.span, found.slot, word)) return Status.notPointerWord;
+      if ((toLo | toHi) !== 0) {
+        const target = wordOf(toLo, toHi);
+        if (target !== ZERO_BASE && !pointsInside(h, this.p, target)) return Status.badPointer;
+      }
+      // Waiting for a span to be swept passes safepoints: if a cycle ended meanwhile, the object may be gone.
+      if (h.scalar(H_SWEEPGEN) === sweepgen) break;
     }
     storePointer(h, this.p, byteOffset(h, found) / 8 + word, toLo, toHi);
     return Status.ok;

@@ -9,10 +9,8 @@
  * heap and takes the P over; then the Gs that died with it are answered with `m-died`, saying whether their work happened.
  */
 
-import { Worker } from 'node:worker_threads';
 import { initLimiter } from '../gc/limits.js';
 import { configure } from '../gc/pacing.js';
-import { CYCLE_AT, Why, Y_LAST_GC_NS } from '../gc/state.js';
 import { DEFAULT_PROFILE_RATE, H_PROFILE_RATE, Heap } from '../heap/heap.js';
 import { readMemStats } from '../heap/memstats.js';
 import { TypeTable } from '../heap/types.js';
@@ -23,6 +21,7 @@ import { fate, lostGs } from './dead.js';
 import { Dispatcher } from './dispatch.js';
 import { Exchange } from './exchange.js';
 import { type Done, type GView, type HeapScheduler, type HostStats, type Piece, SchedError } from './host-api.js';
+import { Ms } from './ms.js';
 import { isLong, Op } from './ops.js';
 import {
   F_ARGS,
@@ -52,18 +51,11 @@ import {
   SP_STOLEN,
 } from './shared.js';
 import { Sites } from './sites.js';
-import type { WorkerData, WorkerMessage } from './worker.js';
+import { Sysmon } from './sysmon.js';
 import { worldStops } from './world.js';
 
 /** A batch of more records than this is not short. */
 const SHORT_BATCH = 32;
-/** An M that does not come up in this time is an error. */
-const START_MS = 20_000;
-/** How often to look whether a heap should be collected because of its age alone, and at which age. */
-const SYSMON_MS = 10_000;
-const FORCE_GC_NS = 120e9;
-const PERIODIC_ANSWER = 1 << 14;
-
 const percentOf = (gogc: number | 'off'): number => (gogc === 'off' ? -1 : gogc);
 const limitOf = (limit: number | 'off'): number => (limit === 'off' ? Number.POSITIVE_INFINITY : limit);
 
@@ -78,12 +70,6 @@ export interface HostOptions {
   readonly onCycle?: (host: HeapHost, numGC: number) => void;
   /** Told when an M died, with the P that it held. */
   readonly onRestart?: (p: number, error: Error | null) => void;
-}
-
-/** This module may run from TypeScript sources under a test runner; Ms are always the compiled ones. */
-function workerUrl(): URL {
-  const here = import.meta.url;
-  return here.endsWith('.ts') ? new URL('../../dist/src/sched/worker.js', here) : new URL('./worker.js', here);
 }
 
 class FrameView implements GView {
@@ -103,9 +89,7 @@ export class HeapHost implements HeapScheduler, HostedHeap {
   private readonly exchange: Exchange;
   private readonly dispatcher: Dispatcher;
   private readonly options: HostOptions;
-  private readonly workers: Worker[] = [];
-  /** By P: settled when its M has come up. */
-  private readonly starting: Promise<void>[] = [];
+  private readonly ms: Ms;
   /** By frame: what to call when it is done; null for a free frame. */
   private readonly pending: (Done | null)[] = new Array(FRAMES).fill(null);
   private readonly freeFrames: number[] = Array.from({ length: FRAMES }, (_, i) => FRAMES - 1 - i);
@@ -115,8 +99,7 @@ export class HeapHost implements HeapScheduler, HostedHeap {
   private inFlight = 0;
   private closing: Promise<void> | null = null;
   private closed = false;
-  private sysmon: NodeJS.Timeout | undefined;
-  private periodic = false;
+  private sysmon: Sysmon | undefined;
   private whenEmpty: (() => void) | null = null;
 
   private constructor(name: string, settings: EffectiveSettings, options: HostOptions) {
@@ -137,6 +120,13 @@ export class HeapHost implements HeapScheduler, HostedHeap {
     this.k = new Shared(newSchedMemory(this.procs));
     this.exchange = new Exchange(this.k.memory.exchange);
     this.dispatcher = new Dispatcher(this.k);
+    const data = { heap: this.heap.memory, sched: this.k.memory, stopTheWorld: options.stopTheWorld ?? 0 };
+    this.ms = new Ms(name, data, {
+      ended: (p, error) => {
+        if (!this.closed) this.replace(p, error);
+      },
+      cycle: (numGC) => options.onCycle?.(this, numGC),
+    });
     this.views = Array.from({ length: FRAMES }, (_, g) => {
       const r = this.k.frame(g) + F_RESULTS;
       return this.k.m.subarray(r, r + 8);
@@ -147,13 +137,13 @@ export class HeapHost implements HeapScheduler, HostedHeap {
   static async create(name: string, settings: EffectiveSettings, options: HostOptions = {}): Promise<HeapHost> {
     const host = new HeapHost(name, settings, options);
     try {
-      await Promise.all(Array.from({ length: host.procs }, (_, p) => host.startM(p, false)));
+      await Promise.all(Array.from({ length: host.procs }, (_, p) => host.ms.start(p, false)));
     } catch (error) {
       await host.close();
       throw error;
     }
     host.listen();
-    host.sysmon = setInterval(() => host.forcePeriodic(), SYSMON_MS).unref();
+    host.sysmon = new Sysmon(host);
     return host;
   }
 
@@ -166,27 +156,6 @@ export class HeapHost implements HeapScheduler, HostedHeap {
     const limit = limitOf(this.current.gomemlimit);
     const halves = limit === Number.POSITIVE_INFINITY ? [-1, -1] : [limit | 0, Math.floor(limit / 2 ** 32)];
     await this.call(Op.settings, -1, [percentOf(this.current.gogc), ...halves]);
-  }
-
-  /** Go's sysmon: a heap that was not collected for two minutes is. */
-  private forcePeriodic(): void {
-    const last = this.heap.f[this.heap.pacer + CYCLE_AT + Y_LAST_GC_NS];
-    // As in Go, not before the heap's first cycle.
-    if (this.periodic || this.current.gogc === 'off' || last === 0 || this.heap.now() - last < FORCE_GC_NS) return;
-    this.periodic = true;
-    let piece: Piece | undefined;
-    try {
-      const taken = this.take(PERIODIC_ANSWER);
-      piece = taken;
-      this.submit(Op.gc, -1, [Why.periodic, taken.offset, taken.length], () => {
-        this.periodic = false;
-        taken.release();
-      });
-    } catch {
-      // Shutting down, or too busy for it now: next time.
-      this.periodic = false;
-      piece?.release();
-    }
   }
 
   summary(): HeapSummary {
@@ -250,14 +219,12 @@ export class HeapHost implements HeapScheduler, HostedHeap {
       stops: stops.stops,
       stoppedSeconds: stops.seconds,
       worldLock: lockStats(k.m, k.worldLock),
-      ps: each((sp, p) => ({ status: P_STATUS_NAMES[k.m[sp + SP_STATUS]], m: this.workers[p]?.threadId ?? -1 })),
+      ps: each((sp, p) => ({ status: P_STATUS_NAMES[k.m[sp + SP_STATUS]], m: this.ms.threadId(p) })),
     };
   }
 
-  async terminateM(p: number): Promise<void> {
-    // Ended while it loads a native module, a worker would take the whole process with it.
-    await this.starting[p]?.catch(() => undefined);
-    await this.workers[p]?.terminate();
+  terminateM(p: number): Promise<void> {
+    return this.ms.terminate(p);
   }
 
   /** Finishes what is in flight, ends the Ms, gives the memory back. */
@@ -279,14 +246,12 @@ export class HeapHost implements HeapScheduler, HostedHeap {
   private async endMs(): Promise<void> {
     if (this.inFlight > 0) await new Promise<void>((resolve) => (this.whenEmpty = resolve));
     this.closed = true;
-    clearInterval(this.sysmon);
+    this.sysmon?.stop();
     const { m, scalars } = this.k;
-    const exits = this.workers.map(
-      (w) => new Promise<void>((resolve) => (w.threadId === -1 ? resolve() : w.once('exit', () => resolve()))),
-    );
+    const exits = this.ms.ended();
     Atomics.store(m, scalars + K_SHUTDOWN, 1);
     for (let p = 0; p < this.procs; p++) this.dispatcher.wake(p);
-    await Promise.all(exits);
+    await exits;
     // Ring the main thread's own doorbell, so that its last wait ends.
     Atomics.add(m, scalars + K_DOORBELL, 1);
     Atomics.notify(m, scalars + K_DOORBELL);
@@ -363,44 +328,6 @@ export class HeapHost implements HeapScheduler, HostedHeap {
 
   // Ms.
 
-  private startM(p: number, recovers: boolean): Promise<void> {
-    const up = this.bringUp(p, recovers);
-    this.starting[p] = up;
-    return up;
-  }
-
-  private bringUp(p: number, recovers: boolean): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const worker = new Worker(workerUrl(), {
-        workerData: {
-          heap: this.heap.memory,
-          sched: this.k.memory,
-          p,
-          recovers,
-          stopTheWorld: this.options.stopTheWorld ?? 0,
-        } satisfies WorkerData,
-        name: `goheap ${this.name} P${p}`,
-      });
-      this.workers[p] = worker;
-      let failure: Error | null = null;
-      const timer = setTimeout(() => reject(new Error(`the M of P${p} did not start`)), START_MS);
-      worker.on('message', (message: WorkerMessage) => {
-        if (message === 'running') {
-          clearTimeout(timer);
-          resolve();
-        } else this.options.onCycle?.(this, message.numGC);
-      });
-      worker.on('error', (error: unknown) => {
-        failure = error instanceof Error ? error : new Error(String(error));
-      });
-      worker.on('exit', () => {
-        clearTimeout(timer);
-        reject(failure ?? new Error(`the M of P${p} ended before it ran`));
-        if (!this.closed && this.workers[p] === worker) this.replace(p, failure);
-      });
-    });
-  }
-
   /** Marks the P dead, has a new M repair the heap and take it over, then answers what died with the old one. */
   private replace(p: number, error: Error | null): void {
     const { m } = this.k;
@@ -410,7 +337,7 @@ export class HeapHost implements HeapScheduler, HostedHeap {
     this.drain();
     const current = m[this.k.sp(p) + SP_CURRENT] - 1;
     this.options.onRestart?.(p, error);
-    void this.startM(p, true).then(
+    void this.ms.start(p, true).then(
       () => {
         if (current >= 0 && this.pending[current] !== null) this.answerDead(current);
         this.findLost();

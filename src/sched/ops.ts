@@ -47,6 +47,8 @@ export const Op = {
   reach: 12,
   /** Gives free pages back to the OS. A0, A1 bytes at most (-1, -1: all); A2 1: collect first. Answers JSON at A3 (A4); R0 length. */
   scavenge: 13,
+  /** The objects that the roots reach, and their pointers (gc/snapshot.ts). A0 objects at most; A1 exchange offset. R0 to R5 its counts. */
+  snapshot: 14,
 } as const;
 
 /** Operations on a heap as a whole, which may take long. */

@@ -251,6 +251,14 @@ export const VARIABLES = {
     max: 10_000,
     help: 'How many live event streams may be open at once, over all heaps.',
   }),
+  maxWorkloads: integer({
+    env: 'GOHEAP_MAX_LOADS',
+    group: 'Limits',
+    default: 8,
+    min: 0,
+    max: 100,
+    help: 'How many built-in workloads may run at once, over all heaps.',
+  }),
   maxConnections: orOff(
     integer({
       env: 'MAX_CONNECTIONS',

@@ -152,6 +152,12 @@ export const ERRORS = {
     meaning: 'The heap has not grown to this arena.',
     remedy: '`GET …/arenas` lists the arenas that the heap has.',
   },
+  'workload-not-found': {
+    status: 404,
+    title: 'There is no such workload',
+    meaning: 'No workload of this heap has this id. Of those that ended only the last sixteen are remembered.',
+    remedy: '`GET …/workloads` lists the workloads of the heap.',
+  },
   'address-outside-heap': {
     status: 404,
     title: 'The address is not in this heap',
@@ -187,6 +193,18 @@ export const ERRORS = {
     title: 'The server has as many heaps as it may',
     meaning: 'Every heap has threads and a reservation of its own, so their number is limited (GOHEAP_MAX_HEAPS).',
     remedy: 'Delete a heap, or start the server with a higher GOHEAP_MAX_HEAPS.',
+  },
+  'too-many-workloads': {
+    status: 409,
+    title: 'The server runs as many workloads as it may',
+    meaning: 'Workloads run on the main thread beside the requests, so their number is limited (GOHEAP_MAX_LOADS).',
+    remedy: 'Stop a workload or wait until one ends, or start the server with a higher GOHEAP_MAX_LOADS.',
+  },
+  'workload-needs-limit': {
+    status: 409,
+    title: 'The workload needs a memory limit',
+    meaning: 'The workload shows what happens close to GOMEMLIMIT, and the heap has none.',
+    remedy: 'PATCH the heap with a `gomemlimit` first.',
   },
   'already-freed': {
     status: 409,

@@ -38,12 +38,13 @@ export class Batch {
   readonly p: number;
   private readonly w: Int32Array;
   private readonly offset: number;
-  private readonly limit: number;
+  /** How many records a round may have. */
+  readonly limit: number;
   private count = 0;
   private readonly sets: (Objects | null)[] = new Array(MAX_RECORDS).fill(null);
   private readonly sizes = new Float64Array(MAX_RECORDS);
 
-  constructor(piece: Pick<Piece, 'words' | 'offset'>, p: number, limit: number = MAX_RECORDS) {
+  constructor(piece: Pick<Piece, 'words' | 'offset'>, p: number, limit: number) {
     this.w = piece.words;
     this.offset = piece.offset;
     this.p = p;
@@ -71,7 +72,7 @@ export class Batch {
 
   /** An object that will join `into`, or, with null, one that a record of the same batch lets go. Returns the record's index. */
   alloc(size: number, into: Objects | null, noscan = true): number {
-    into?.reserve(size);
+    into?.expect(size);
     return this.put(BatchOp.alloc, noscan ? Flag.noscan : 0, 0, size | 0, Math.floor(size / 2 ** 32), into, size);
   }
 
@@ -110,30 +111,24 @@ export class Batch {
       const set = this.sets[i];
       const size = this.sizes[i];
       this.sets[i] = null;
+      if (op === BatchOp.alloc) set?.expected(size);
       if (i >= completed) {
-        if (op === BatchOp.alloc) set?.release(size);
-        else if (op === BatchOp.free && died && i === completed) set?.release(size);
-        else if (op === BatchOp.free) set?.put(this.addressOf(i), size);
+        if (op === BatchOp.free && !(died && i === completed)) set?.put(this.addressOf(i), size);
         continue;
       }
       const lo = this.w[RESULTS + i * 2];
       const hi = this.w[RESULTS + i * 2 + 1];
       const status = (hi >>> 16) & 255;
       if (status !== Status.ok) {
+        // A free that is refused was done by somebody else: the object is not ours any more.
         tally.failed++;
         if (status === Status.exhausted) tally.exhausted++;
-        // A free that was refused: somebody else freed our object. It is not ours any more.
-        set?.release(size);
-        continue;
-      }
-      if (op === BatchOp.alloc) {
+      } else if (op === BatchOp.alloc) {
         tally.allocs++;
         tally.bytes += size;
         set?.put((hi & 0xffff) * 2 ** 32 + (lo >>> 0), size);
-      } else if (op === BatchOp.free) {
-        tally.frees++;
-        set?.release(size);
-      } else tally.stores++;
+      } else if (op === BatchOp.free) tally.frees++;
+      else tally.stores++;
     }
     this.count = 0;
   }

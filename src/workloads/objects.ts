@@ -1,29 +1,22 @@
 /**
- * Objects that a workload holds: addresses and sizes in two arrays, in no order that means anything.
+ * Objects that a workload holds: addresses and sizes in two arrays.
  *
- * Removing takes the last into the gap, so that everything is constant time and the choice of a victim is one random index. Sets of one
- * workload share a `Holdings`, which is what its bounds are checked against. Main thread only.
+ * Removing takes the last into the gap, so that everything is constant time and the choice of a victim is one random index; as long as
+ * nothing was removed they stand in the order in which they were allocated. What has been asked for and not been answered counts
+ * beside them (`promised`), because that is what a workload's bounds are about. Main thread only.
  */
-
-/** What all sets of a workload hold together, counting what has been sent and not been answered. */
-export class Holdings {
-  objects = 0;
-  bytes = 0;
-}
 
 const FIRST = 256;
 
 export class Objects {
-  private readonly holdings: Holdings;
   private addresses = new Float64Array(FIRST);
   private sizes = new Float64Array(FIRST);
   private count = 0;
   private held = 0;
+  private comingObjects = 0;
+  private comingBytes = 0;
 
-  constructor(holdings: Holdings) {
-    this.holdings = holdings;
-  }
-
+  /** How many are held. */
   get length(): number {
     return this.count;
   }
@@ -31,6 +24,15 @@ export class Objects {
   /** Sum of their sizes. */
   get bytes(): number {
     return this.held;
+  }
+
+  /** The same with those that were asked for and not been answered. */
+  get promised(): number {
+    return this.held + this.comingBytes;
+  }
+
+  get promisedObjects(): number {
+    return this.count + this.comingObjects;
   }
 
   address(i: number): number {
@@ -41,7 +43,6 @@ export class Objects {
     return this.sizes[i];
   }
 
-  /** Puts in an object that the holdings count already (see `Batch.alloc`). */
   put(address: number, size: number): void {
     if (this.count === this.addresses.length) {
       this.addresses = grown(this.addresses);
@@ -52,7 +53,6 @@ export class Objects {
     this.held += size;
   }
 
-  /** Takes one out; the holdings count it until its free is answered. */
   remove(i: number): void {
     const last = --this.count;
     this.held -= this.sizes[i];
@@ -60,14 +60,22 @@ export class Objects {
     this.sizes[i] = this.sizes[last];
   }
 
-  reserve(size: number): void {
-    this.holdings.objects++;
-    this.holdings.bytes += size;
+  /** Moves one to another set. */
+  give(i: number, to: Objects): void {
+    to.put(this.addresses[i], this.sizes[i]);
+    this.remove(i);
   }
 
-  release(size: number): void {
-    this.holdings.objects--;
-    this.holdings.bytes -= size;
+  /** An object of this size was asked for. */
+  expect(size: number): void {
+    this.comingObjects++;
+    this.comingBytes += size;
+  }
+
+  /** It came, or will not come. */
+  expected(size: number): void {
+    this.comingObjects--;
+    this.comingBytes -= size;
   }
 }
 

@@ -1,6 +1,7 @@
 /** The mark from the roots, and the cycle around it. */
 
 import { describe, expect, test } from 'vitest';
+import { checkCollector } from '../../src/gc/check.js';
 import {
   drain,
   droppedSinceMark,
@@ -168,6 +169,21 @@ describe('a cycle', () => {
     expect(readMemStats(w.h).HeapObjects).toBe(400);
     expect(w.h.scalar(H_NUM_FORCED_GC)).toBe(2);
     w.verify(p);
+  });
+
+  test('takes back what was to be handed out black when an mcache is flushed while marking', () => {
+    const w = new World(2);
+    for (const p of w.h.ps) for (let i = 0; i < 40; i++) w.alloc(p, 64, i % 2 === 0);
+    startMark(w.h, w.p(0), Why.forced);
+    for (const p of w.h.ps) w.alloc(p, 64);
+    flushedMemStats(w.h);
+    w.expectWhole();
+    expect(checkCollector(w.h)).toEqual([]);
+    for (const p of w.h.ps) w.alloc(p, 64);
+    while (!isMarkDone(w.h)) drain(w.h, w.p(1), Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, false);
+    finish(w);
+    w.verify(w.p(0));
+    w.expectWhole();
   });
 
   test('is needed after a root was dropped, by whichever P, and not before', () => {
