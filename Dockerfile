@@ -9,6 +9,7 @@ COPY tsconfig.json ./
 COPY src ./src
 COPY routes ./routes
 COPY bench ./bench
+COPY console ./console
 RUN npm run build
 
 FROM node:24-bookworm-slim AS modules
@@ -27,6 +28,7 @@ COPY examples ./examples
 COPY --from=modules /app/node_modules ./node_modules
 COPY --from=build /app/dist/src ./dist/src
 COPY --from=build /app/dist/routes ./dist/routes
+COPY --from=build /app/dist/console ./dist/console
 # The image's own user, without a home worth writing to; the server writes no files.
 USER node
 EXPOSE 8080

@@ -3,7 +3,7 @@
  * `prometheus/rules` (the same expressions and thresholds, seconds for minutes: hasty.ts), and one workload after the other; says
  * when each alert fired, and which others did meanwhile. `npm run demo:alerts -- McacheThrash HeapDown` runs only those.
  *
- * Ends with status 1 if one of them did not fire.
+ * Begins with a heap that is well, for which none may fire. Ends with status 1 if one of them did not fire, or one did then.
  */
 
 import { existsSync } from 'node:fs';
@@ -12,10 +12,12 @@ import { freePort, type Running, start, stop } from '../processes.js';
 import { hasty } from './hasty.js';
 import { RemoteHeap } from './heap.js';
 import { hasPrometheus, Prometheus } from './prometheus.js';
-import { type Lane, WORKLOADS } from './workloads.js';
+import { HEALTHY, type Lane, WORKLOADS } from './workloads.js';
 
 /** How long an alert may take. */
 const PATIENCE = 90_000;
+/** How long a heap that is well is watched. */
+const CALM = 30_000;
 
 const HERE = import.meta.dirname;
 
@@ -120,6 +122,25 @@ class Demo {
     return this.watch('HeapDown', 'default');
   }
 
+  /** No alert at all may fire for a heap that is well. */
+  async healthy(): Promise<boolean> {
+    console.log(`none: ${HEALTHY.story}`);
+    const heap = await RemoteHeap.create(this.server.url, 'healthy');
+    await HEALTHY.run(heap);
+    const until = performance.now() + CALM;
+    let fired: string[] = [];
+    while (fired.length === 0 && performance.now() < until) {
+      await pause(500);
+      const alerts = (await this.prometheus.alerts()).filter(
+        (a) => a.state === 'firing' && a.labels.heap === heap.name,
+      );
+      fired = alerts.map((a) => a.labels.alertname);
+    }
+    await heap.delete();
+    console.log(fired.length === 0 ? `  silent for ${CALM / 1000} s` : `  FIRED: ${fired.join(', ')}`);
+    return fired.length === 0;
+  }
+
   run(alert: string): Promise<Outcome> {
     if (alert === 'MRestarted') return this.restartedM();
     return alert === 'HeapDown' ? this.down() : this.withWorkload(alert);
@@ -137,23 +158,25 @@ async function main(): Promise<number> {
   const chosen = ALL.filter((alert) => asked.length === 0 || asked.includes(alert));
   const server = await startMortal();
   let prometheus: Prometheus | undefined;
-  let missed = 0;
+  let calm = true;
+  let fired = 0;
   try {
     prometheus = await Prometheus.start({ url: server.url, rules: join(root(), 'prometheus/rules'), change: hasty });
     console.log(`goheap at ${server.url}, Prometheus at ${prometheus.url}/alerts\n`);
     const demo = new Demo(server, prometheus);
+    if (asked.length === 0) calm = await demo.healthy();
     for (const alert of chosen) {
-      const { fired, seconds, text, others } = await demo.run(alert);
-      if (!fired) missed++;
-      console.log(`  ${fired ? `fired after ${seconds.toFixed(0)} s: ` : ''}${text}`);
+      const { fired: did, seconds, text, others } = await demo.run(alert);
+      if (did) fired++;
+      console.log(`  ${did ? `fired after ${seconds.toFixed(0)} s: ` : ''}${text}`);
       if (others.length > 0) console.log(`  meanwhile also: ${others.join(', ')}`);
     }
-    console.log(`\n${chosen.length - missed} of ${chosen.length} fired`);
+    console.log(`\n${fired} of ${chosen.length} fired`);
   } finally {
     await prometheus?.stop();
     await stop(server.child);
   }
-  return missed === 0 ? 0 : 1;
+  return calm && fired === chosen.length ? 0 : 1;
 }
 
 process.exit(await main());

@@ -1,6 +1,7 @@
 /**
  * What makes a heap unwell, one workload for each alert. Each gets a heap of its own, brings it into its state, and says what keeps
- * it there. They are the shortest ways to each alert, not models of programs.
+ * it there. Where the server has a workload of its own for it (POST …/workloads), that is used; the others are the shortest ways to
+ * their alerts, not models of programs.
  */
 
 import { RemoteHeap, type Settings } from './heap.js';
@@ -22,40 +23,35 @@ export interface Workload {
 const times = (n: number, make: (i: number) => Lane): Lane[] => Array.from({ length: n }, (_, i) => make(i));
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** A workload of the server: it goes on by itself, until its heap is deleted. */
+const builtIn =
+  (workload: string, parameters: object = {}) =>
+  async (heap: RemoteHeap): Promise<Lane[]> => {
+    await heap.json('POST', '/workloads', { workload, duration: '5m', ...parameters });
+    return [];
+  };
+
+/** A heap that is well. */
+export const HEALTHY = { story: 'workload larson', run: builtIn('larson') };
+
 export const WORKLOADS: readonly Workload[] = [
   {
     alert: 'NearMemoryLimit',
-    story: '57 MiB are alive under a limit of 64 MiB',
-    settings: { gomemlimit: '64MiB', reserve: '256MiB' },
-    run: async (heap) => {
-      await heap.alloc(57 * 1024, 1024);
-      await heap.gc();
-      return [];
-    },
+    story: 'workload thrash: the live heap fills 85 % of its limit and more',
+    settings: { gomemlimit: '96MiB', reserve: '512MiB' },
+    run: builtIn('thrash'),
   },
   {
     alert: 'GCThrashing',
-    story: 'garbage at full speed, 6 MiB below the limit, and 48 MiB to be scanned each time',
-    settings: { gomemlimit: '56MiB', reserve: '256MiB' },
-    run: async (heap) => {
-      await heap.alloc(48 * 1024, 1024, { scan: true });
-      // Enough lanes that no P is ever idle: marking by idle Ps does not count.
-      return times(6, () => {
-        const lane = heap.again();
-        return () => lane.garbage(20_000, 64);
-      });
-    },
+    story: 'workload thrash: traffic just below the limit, so that one collection follows the other',
+    settings: { gomemlimit: '96MiB', reserve: '512MiB' },
+    run: builtIn('thrash', { rate: 120_000 }),
   },
   {
     alert: 'FragmentationHigh',
-    story: 'of 128 MiB in objects of 1 KiB every eighth survives, one in each span',
+    story: 'workload fragmentation: of waves of objects one in 64 survives, one in each span or two',
     settings: { reserve: '512MiB' },
-    run: async (heap) => {
-      const all = await heap.alloc(128 * 1024, 1024);
-      await heap.free(all.filter((_, i) => i % 8 !== 0));
-      await heap.gc();
-      return [];
-    },
+    run: builtIn('fragmentation', { bytes: '128MiB', rate: 200_000 }),
   },
   {
     alert: 'RetainedIdle',
@@ -109,7 +105,7 @@ export const WORKLOADS: readonly Workload[] = [
   },
   {
     alert: 'CentralContention',
-    story: 'sixteen Ps on few CPUs allocate objects of one size, each of which takes a span of its own',
+    story: 'sixteen Ps on few CPUs allocate objects of one size at full speed, each of which takes a span of its own',
     settings: { gomaxprocs: 16, reserve: '2GiB' },
     run: async (heap) =>
       times(32, (i) => {
@@ -119,26 +115,14 @@ export const WORKLOADS: readonly Workload[] = [
   },
   {
     alert: 'ReservationNearEnd',
-    story: '58 MiB are alive in a reservation of 64 MiB',
+    story: 'workload leak, up to 60 MiB in a reservation of 64 MiB',
     settings: { reserve: '64MiB' },
-    run: async (heap) => {
-      await heap.alloc(58, MIB - 8192);
-      return [];
-    },
+    run: builtIn('leak', { bytes: '60MiB', rate: 100_000 }),
   },
   {
     alert: 'LiveHeapLeak',
-    story: 'every second 2 MiB more are kept, and a cycle finds them alive',
-    settings: { reserve: '1GiB' },
-    run: async (heap) => {
-      await heap.alloc(20 * 1024, 1024);
-      return [
-        async () => {
-          await heap.alloc(2 * 1024, 1024);
-          await heap.gc();
-          await pause(1000);
-        },
-      ];
-    },
+    story: 'workload leak: of five objects one is never freed; GOGC=25, so that cycles find it out soon',
+    settings: { gogc: 25, reserve: '1GiB' },
+    run: builtIn('leak', { rate: 20_000 }),
   },
 ];

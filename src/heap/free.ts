@@ -48,7 +48,7 @@ import {
   S_WORDS,
   writeDownFreeindex,
 } from './mspan.js';
-import { clobber, Found, resolve, Status } from './objects.js';
+import { clobber, Found, isLinked, resolve, Status } from './objects.js';
 import { PAGE_SHIFT, PAGE_SIZE, PAGE_WORDS, SPC_TO_HEADER_WORDS, SPC_TO_MAGIC, TINY_SPAN_CLASS } from './sizeclass.js';
 import { removeSites } from './specials.js';
 import { isCurrentTiny, tinyMaskAt } from './tiny.js';
@@ -131,7 +131,8 @@ function freeAny(h: Heap, p: P, word: number, sub: number): number {
     const block = m[s + S_BASE] + slot * 2;
     if (!dropTiny(h, found)) return Status.alreadyFreed;
     f[p.stats + T_DROPPED]++;
-    if (!claimTinyBlock(h, block)) return Status.ok;
+    // The client vouches for this object, not for others in its block that live by pointers to them.
+    if (isLinked(h, s, slot) || !claimTinyBlock(h, block)) return Status.ok;
   } else {
     if (!setDropped(h, s, slot)) return Status.alreadyFreed;
     f[p.stats + T_DROPPED]++;
@@ -190,7 +191,13 @@ function claimTinyBlock(h: Heap, block: number): boolean {
 
 function freeLargeNow(h: Heap, p: P, s: number): void {
   const { m, f } = h;
-  if (!takeSpan(h, p, s, h.scalar(H_SWEEPGEN))) throw new Error('large span in no list');
+  const sweepgen = h.scalar(H_SWEEPGEN);
+  while (!takeSpan(h, p, s, sweepgen)) {
+    // Its sweeper has published it as swept and is about to list it.
+    h.poll();
+    // A cycle has begun meanwhile: the object, which has no root any more, is its garbage.
+    if (m[h.mheap + H_GC_PHASE] !== 0 || h.scalar(H_SWEEPGEN) !== sweepgen) return;
+  }
   const npages = m[s + S_NPAGES];
   m[s + S_ALLOC_COUNT] = 0;
   // The slot is free before its root is forgotten: a recovery in between must not find the object rooted again.

@@ -66,7 +66,7 @@ import {
 } from './sizeclass.js';
 import { deductSweepCredit } from './sweepcredit.js';
 import { mallocTiny } from './tiny.js';
-import { scanWords, TYPE_ALL_POINTERS, writeHeapBits } from './types.js';
+import { hasHeapBits, scanWords, TYPE_ALL_POINTERS, writeHeapBits } from './types.js';
 
 /** The address of every zero-size object: just below the heap. */
 export const ZERO_BASE = -2;
@@ -110,9 +110,12 @@ export function mallocScan(h: Heap, p: P, size: number, type = TYPE_ALL_POINTERS
   if (size <= MIN_SIZE_FOR_MALLOC_HEADER) {
     if (size === 0) return ZERO_BASE;
     const spc = sizeToClass(size) << 1;
-    const word = allocSlot(h, p, spc, size);
+    let word = h.m[p.at + REUSABLE + spc] === 0 ? -1 : reuseScanSlot(h, p, spc, size, maskLo, maskHi);
+    if (word < 0) {
+      word = allocSlot(h, p, spc, size);
+      if (word >= 0) writeHeapBits(h, word, SPC_TO_HEAP_BITS[spc], SPC_TO_WORDS[spc], maskLo, maskHi);
+    }
     if (word >= 0) {
-      writeHeapBits(h, word, SPC_TO_HEAP_BITS[spc], SPC_TO_WORDS[spc], maskLo, maskHi);
       // What the collector would scan: up to the last pointer.
       const words = (size + 7) >> 3;
       const high = words > 32 ? maskHi & groupMask(32, words) : 0;
@@ -171,6 +174,27 @@ function reuseSlot(h: Heap, p: P, spc: number, size: number): number {
   h.f[p.stats + REUSED + spc]++;
   if (m[h.mheap + GC_PHASE] !== 0) blackenSlot(h, p, m[h.pageSpan + (word >> PAGE_OF_WORD)], slot & 1023);
   return word;
+}
+
+/**
+ * The same for an object whose pointer bits stand in its span's bitmap. Its neighbours' bits share words with them, and only the P that has the span
+ * cached may write there; another P can use the slot if the bits are what they should be. Slots that it cannot use are left
+ * to the collector. -1 if there is none.
+ */
+function reuseScanSlot(h: Heap, p: P, spc: number, size: number, maskLo: number, maskHi: number): number {
+  const { m } = h;
+  while (m[p.at + REUSABLE + spc] !== 0) {
+    const slot = m[p.reusable + spc * CAP + m[p.at + REUSABLE + spc] - 1];
+    const word = (slot & ~1023) + Math.imul(slot & 1023, CLASS_WORDS[spc]);
+    const own = h.solo || m[p.at + ALLOC + spc] === m[h.pageSpan + (word >> PAGE_OF_WORD)];
+    if (own) writeHeapBits(h, word, SPC_TO_HEAP_BITS[spc], CLASS_WORDS[spc], maskLo, maskHi);
+    else if (!hasHeapBits(h, word, SPC_TO_HEAP_BITS[spc], CLASS_WORDS[spc], maskLo, maskHi)) {
+      m[p.at + REUSABLE + spc]--;
+      continue;
+    }
+    return reuseSlot(h, p, spc, size);
+  }
+  return -1;
 }
 
 function zeroIfDirty(h: Heap, word: number, spc: number): void {

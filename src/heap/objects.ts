@@ -114,7 +114,8 @@ export function isFreed(h: Heap, found: Found): boolean {
   return !isLinked(h, found.span, found.slot) || isReusable(h, found);
 }
 
-function isLinked(h: Heap, s: number, slot: number): boolean {
+/** Whether a pointer into the slot was stored since it was allocated. */
+export function isLinked(h: Heap, s: number, slot: number): boolean {
   const { m } = h;
   return ((m[h.linkedBits + m[s + S_START] * 32 + (slot >> 5)] >>> (slot & 31)) & 1) === 1;
 }

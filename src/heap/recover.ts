@@ -235,7 +235,8 @@ function settleOrphans(h: Heap, dead: P, kept: Set<number>, listed: Map<number, 
     if (!stale && m[s + S_SWEEPGEN] !== sweepgen + 1 && m[s + S_SWEEPGEN] !== sweepgen - 1) clearMarks(h, s);
     if (m[s + S_HAS_TINY] !== 0) hintTiny(h, s);
     if (placed.has(s)) {
-      if (m[s + S_SPANCLASS] < 2) dropUnanswered(h, dead, s);
+      // A large object is listed before it is answered; and another recovery may have taken the dead P's mcache already.
+      dropUnanswered(h, dead, s);
       continue;
     }
     const where = settle(h, dead, s, sweepgen);

@@ -38,6 +38,25 @@ export function writeHeapBits(
   if (words > 32) writeBits(h.w32, at, first + 32, words - 32, maskHi);
 }
 
+/** Whether the pointer bits of a slot are these already. From any thread, if the slot is its own. */
+export function hasHeapBits(
+  h: Heap,
+  word: number,
+  bits: number,
+  words: number,
+  maskLo: number,
+  maskHi: number,
+): boolean {
+  const page = word & -PAGE_WORDS;
+  const at = page * 2 + bits;
+  const first = word - page;
+  for (let i = 0; i < words; i++) {
+    const should = ((i < 32 ? maskLo >>> i : maskHi >>> (i - 32)) & 1) === 1;
+    if ((((h.w32[at + ((first + i) >> 5)] >>> ((first + i) & 31)) & 1) === 1) !== should) return false;
+  }
+  return true;
+}
+
 /** Writes the low `n` (1 to 32) bits of `value` at bit `bit` of a bitmap. */
 function writeBits(m: Int32Array, at: number, bit: number, n: number, value: number): void {
   const i = at + (bit >> 5);

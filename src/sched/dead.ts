@@ -54,6 +54,7 @@ function happened(heap: Heap, m: Int32Array, at: number, completed: number): Sch
     case Op.read:
     case Op.check:
     case Op.reach:
+    case Op.snapshot:
       return 'no';
     default:
       return completed > 0 ? 'yes' : 'unknown';

@@ -38,9 +38,8 @@ const NEVER = 0x3fff_ffff;
 /** A sample's bytes are kept in an int32. */
 const MAX_SAMPLE = 0x7fff_fff8;
 
-/** Records between two safepoints of a batch; and at most, where a store or a site still belongs to the allocation before it. */
+/** Records between two safepoints of a batch; a power of two. */
 const SAFEPOINT_EVERY = 64;
-const SAFEPOINT_AT_LAST = 1024;
 
 /** The word address of a client's address given as two halves; far outside the heap for anything that cannot be one. */
 function wordOf(lo: number, hi: number): number {
@@ -60,6 +59,8 @@ export class Executor {
   /** What the last `alloc` made: word address and byte. */
   private word = 0;
   private sub = 0;
+  /** The last `alloc`'s object, if it is to have no root: it keeps one until what stores it has been done. -1: none. */
+  private unrooted = -1;
   /** Bytes to allocate until the heap profile takes its next sample; and, of one taken and not yet written down, its bytes. */
   private untilSample: number;
   private sampled = 0;
@@ -88,6 +89,7 @@ export class Executor {
         break;
       case Op.batch:
         m[r] = this.batch(frame, m[a], m[a + 1], m[a + 2]);
+        this.dropUnrooted();
         if (this.p.attention) this.attend();
         return;
       case Op.read:
@@ -105,6 +107,7 @@ export class Executor {
         break;
     }
     m[frame + F_PROGRESS] = 1;
+    this.dropUnrooted();
     if (this.p.attention) this.attend();
   }
 
@@ -138,9 +141,15 @@ export class Executor {
       h.m[s + S_PUBLISHED] = h.m[s + S_FREEINDEX];
       // As in Go, what shares a tiny block is not counted.
       if (p.served !== Served.tiny && (this.untilSample -= h.m[s + S_WORDS] * 8) < 0) this.sample(s);
-      if ((flags & Flag.unrooted) !== 0) dropRoot(h, p, word, sub);
+      if ((flags & Flag.unrooted) !== 0) this.unrooted = word;
     }
     return Status.ok;
+  }
+
+  private dropUnrooted(): void {
+    if (this.unrooted < 0) return;
+    dropRoot(this.h, this.p, this.unrooted, this.sub);
+    this.unrooted = -1;
   }
 
   private free(lo: number, hi: number, flags: number, to: Int32Array, at: number): number {
@@ -161,18 +170,16 @@ export class Executor {
     const x = k.exchange32;
     const progress = frame + F_PROGRESS;
     let failed = 0;
-    let since = 0;
     for (let i = 0; i < count; i++) {
       const at = (records >> 2) + i * (RECORD_BYTES / 4);
       const to = (results >> 2) + i * 2;
       const op = x[at] & 255;
       const flags = (x[at] >>> 8) & 255;
-      // An object that was allocated without a root must not lose its chance to be stored.
-      if (++since >= SAFEPOINT_EVERY && ((op !== STORE && op !== SITE) || since >= SAFEPOINT_AT_LAST)) {
-        since = 0;
+      if ((i & (SAFEPOINT_EVERY - 1)) === SAFEPOINT_EVERY - 1) {
         safepoint(k, this.p);
         this.gc.share();
       }
+      if (this.unrooted >= 0 && op !== STORE && op !== SITE) this.dropUnrooted();
       let status: number;
       if (op === ALLOC) status = this.alloc(x[at + 2], x[at + 3], flags, x[at + 1], x, to);
       else if (op === FREE && (flags & BY_REF) === 0) status = this.free(x[at + 2], x[at + 3], flags, x, to);

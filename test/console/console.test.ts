@@ -13,7 +13,7 @@ import { Server } from './server.js';
 
 const CHROMIUM = [process.env.CHROMIUM ?? '', '/usr/bin/chromium', '/usr/bin/google-chrome'].find(existsSync);
 const IMAGES = join(import.meta.dirname, '../../docs/images');
-const TABS = ['map', 'path', 'series', 'gc', 'hands'];
+const TABS = ['map', 'path', 'series', 'gc', 'hands', 'doctor'];
 /** For what the machine has to do between two looks. */
 const SOON = { timeout: 15_000 };
 
@@ -147,6 +147,11 @@ describe.skipIf(CHROMIUM === undefined)('the console', () => {
     await expect.poll(() => text('.workload'), SOON).toMatch(/it was stopped/);
   });
 
+  test('the doctor examines', async () => {
+    await tab('doctor');
+    await expect.poll(() => text('.diagnosis'), SOON).toMatch(/^I |hardly/);
+  });
+
   test('a problem is shown in its own words', async () => {
     await tab('hands');
     const form = page.locator('section[aria-label="Free"]');
@@ -227,13 +232,15 @@ describe.skipIf(CHROMIUM === undefined)('the console', () => {
         ];
         await alloc({ size, count: Math.ceil(700_000 / size), noscan: i % 3 !== 0 });
       }
-      await server.api('POST', 'workloads', { workload: 'fragmentation', bytes: '24MiB', duration: 600 });
+      // Holes that no other size can use.
+      await server.api('POST', 'workloads', { workload: 'fragmentation', bytes: '16MiB', duration: 10, keep: true });
       await page.waitForTimeout(12_000);
-      await tab('map');
-      await page.locator('.map-main .grid').focus();
-      await page.keyboard.press('Home');
-      await page.keyboard.press('Enter');
-      await page.waitForTimeout(4_000);
+      await server.api('POST', 'gc', {});
+      const { addresses } = await server.api<{ addresses: string[] }>('POST', 'alloc', { size: 224, count: 300 });
+      await server.api('POST', 'free', { addresses: addresses.filter((_, i) => i % 3 === 0) });
+      const { span } = await server.api<{ span: number }>('GET', `objects/${addresses[100]}`);
+      await page.goto(`${server.base}/#/default/map/span/${span}`);
+      await page.waitForTimeout(10_000);
       await page.screenshot({ path: join(IMAGES, 'console-1280.png') });
       const narrow = await openPage(390, 844);
       await narrow.waitForTimeout(5_000);

@@ -25,6 +25,7 @@ let left = Number.POSITIVE_INFINITY;
 /** Inside `dieAt`. */
 let armed = false;
 let written = 0;
+let onWrite: ((n: number) => void) | undefined;
 let onWait: () => void = () => {
   throw new Error('sleeps on a lock that nobody will release');
 };
@@ -33,6 +34,7 @@ const behind = new WeakMap<object, Numbers>();
 function tick(): void {
   if (left === 0) throw new Died();
   left--;
+  if (onWrite !== undefined) onWrite(written);
   written++;
 }
 
@@ -114,8 +116,16 @@ export function fragile(memory: HeapMemory): Heap {
   return h;
 }
 
-/** Runs `work`, which dies before its write number `n` (from 0). Whether it lived, and how many writes it made. */
-export function dieAt<T>(n: number, work: () => T): { lived: boolean; writes: number; result?: T } {
+/**
+ * Runs `work`, which dies before its write number `n` (from 0). Whether it lived, and how many writes it made. `before`: told each write's
+ * number before it happens.
+ */
+export function dieAt<T>(
+  n: number,
+  work: () => T,
+  before?: (n: number) => void,
+): { lived: boolean; writes: number; result?: T } {
+  onWrite = before;
   left = n;
   written = 0;
   armed = true;
@@ -126,6 +136,7 @@ export function dieAt<T>(n: number, work: () => T): { lived: boolean; writes: nu
     return { lived: false, writes: written };
   } finally {
     armed = false;
+    onWrite = undefined;
     left = Number.POSITIVE_INFINITY;
   }
 }

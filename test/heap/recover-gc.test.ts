@@ -23,9 +23,11 @@ import {
   Heap,
   type P,
 } from '../../src/heap/heap.js';
+import { mallocNoscan } from '../../src/heap/malloc.js';
 import { releaseAll } from '../../src/heap/mcache.js';
 import { dieAt, fragile, sleeping, snapshot, takeOver } from './crash.js';
-import { type Forest, forest, SCENARIOS, type Scenario } from './gc-scenarios.js';
+import { type Forest, forest } from './forest.js';
+import { SCENARIOS, type Scenario } from './gc-scenarios.js';
 import { expectQuiet, Graph, slots } from './graph.js';
 
 /** Deaths of each scenario that a test tries by default. */
@@ -77,14 +79,25 @@ function prepare(sc: Scenario<unknown>): Prepared {
   return { g, f, p0: h.ps[0], p1: h.ps[1], bad, x, reset };
 }
 
-/** The writes before which the operation dies: all of them, or a sample: the first ten, the last two, and some between. */
-function deaths({ bad, x, reset }: Prepared, sc: Scenario<unknown>): number[] {
+/** What tells how far a cycle is: deaths around the writes that change one of these are always tried. */
+const MILESTONES = [H_GC_PHASE, H_SWEEPGEN, H_NUM_GC, H_RESTART];
+
+/** The writes before which the operation dies: all of them, or a sample: the first, the last, those at milestones, some between. */
+function deaths({ g, bad, x, reset }: Prepared, sc: Scenario<unknown>): number[] {
   reset();
-  const { writes } = dieAt(Number.POSITIVE_INFINITY, () => sc.run(bad, bad.ps[0], x, recording));
+  const { m, mheap } = g.h;
+  const near = new Set<number>();
+  let before = '';
+  const watch = (n: number): void => {
+    const now = MILESTONES.map((which) => m[mheap + which]).join();
+    if (before !== '' && now !== before) for (let i = n - 1; i <= n + 1; i++) near.add(i);
+    before = now;
+  };
+  const { writes } = dieAt(Number.POSITIVE_INFINITY, () => sc.run(bad, bad.ps[0], x, recording), watch);
   const all = Array.from({ length: writes }, (_, n) => n);
   if (process.env.CRASH_POINTS === 'all' || writes <= SAMPLE) return all;
   const stride = Math.ceil(writes / (SAMPLE - 8));
-  return all.filter((n) => n < 6 || n >= writes - 2 || n % stride === writes % stride);
+  return all.filter((n) => n < 5 || n === writes - 1 || near.has(n) || n % stride === writes % stride);
 }
 
 /** What was going on when the thread died. */
@@ -108,6 +121,7 @@ function momentOf(h: Heap): Moment {
 
 function expectAbandoned(h: Heap, before: Moment): void {
   const { m, mheap } = h;
+  expect(cycleRecords(h, 1)[0]?.number ?? 0).toBe(m[mheap + H_NUM_GC]);
   expect(m[mheap + H_ABANDONED] - before.cycles).toBe(before.abandoned ? 1 : 0);
   expect(m[mheap + H_RESTART]).toBe(before.abandoned || before.restart !== 0 ? before.why + 1 : 0);
 }
@@ -262,4 +276,20 @@ describe.each(Object.entries(SCENARIOS))('%s', (_name, sc) => {
       }
     }
   });
+});
+
+test('two died: the second, half way through an allocation, had its mcache given up with the first', () => {
+  const h = Heap.create({ reserve: 4 << 20, arenaSize: 4 << 20, procs: 3 });
+  configure(h, -1, Number.POSITIVE_INFINITY);
+  const g = new Graph(h);
+  const [p0, p1, p2] = h.ps;
+  g.alloc(p1, 64);
+  // Never answered: its thread dies here. Meanwhile P0 dies, about to stop the world.
+  mallocNoscan(h, p1, 64);
+  takeOver(h, p0, true);
+  takeOver(h, p1, false);
+  expectQuiet(h, 'recovered');
+  gcCycle(h, p2);
+  expect(slots(h)).toEqual(g.needed());
+  g.verify(p2);
 });

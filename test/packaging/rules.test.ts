@@ -8,6 +8,7 @@ import { hasty } from '../../bench/alerts/hasty.js';
 import { WORKLOADS } from '../../bench/alerts/workloads.js';
 import { PROCESS_METRICS } from '../../src/telemetry/families-server.js';
 import { HEAP_TABLE, SERVER_TABLE, SPANS_TABLE } from '../../src/telemetry/table.js';
+import { KINDS } from '../../src/workloads/catalog.js';
 import { root, seriesOf } from './dashboards.js';
 
 const folder = join(root, 'prometheus/rules');
@@ -77,6 +78,11 @@ test('every series that they name exists or is recorded', () => {
   expect(used.length).toBeGreaterThan(20);
   for (const name of used) expect(names).toContain(name);
   for (const [name] of expressions.matchAll(/job_instance_heap\w*:[\w:]+/g)) expect(recorded).toContain(name);
+});
+
+test('the alerts that the built-in workloads promise exist', () => {
+  for (const { alerts: promised } of Object.values(KINDS))
+    for (const alert of promised) expect(alerts).toContain(alert);
 });
 
 test('every alert has a workload in the demo, and the demo changes durations only', () => {

@@ -127,7 +127,7 @@ export const STOCK: readonly StockDashboard[] = [
     id: 'go-runtime mixin',
     title: 'Go runtime metrics (grafana/jsonnet-libs)',
     variables: ['label_values(go_info, job)', 'label_values(go_info{job="$job"}, instance)'],
-    // As of today's file three of its queries ask for the job `tns_app`, which is its author's own; here they ask for $job.
+    // In its file three queries ask for the job `tns_app`, its author's own; here they ask for $job, as in 14061.
     queries: runtimeMixin(JOB),
   },
 ];

@@ -102,7 +102,7 @@ it('is opened by DevTools, which see sizes, sites, pointers, and what is retaine
   const said = await opened(raw.toString(), [top, left, shared, own].map(idOf));
   if (said === undefined) {
     console.log(`heapsnapshot: this Chromium has no ${WORKER}`);
-    context.skip();
+    return context.skip();
   }
   expect(said.count).toBe(nodes.length);
   expect(said.total).toBe(nodes.reduce((sum, n) => sum + n.size, 0));

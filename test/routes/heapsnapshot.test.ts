@@ -182,6 +182,21 @@ describe('the answer', () => {
     for (let i = 0; i < 3; i++) expect((await shown('?limit=1000000')).objects.size).toBe(20_000);
   });
 
+  it('is whole or none when the heap is deleted meanwhile', { timeout: 60_000 }, async () => {
+    const seen = new Set<number>();
+    for (let i = 0; i < 4; i++) {
+      await t.call('PUT', '/v1/heaps/other', { reserve: '64MiB' });
+      await t.call('POST', '/v1/heaps/other/alloc', { size: 16, pointers: 'all', count: 20_000 });
+      const answer = t.get('/v1/heaps/other/heapsnapshot');
+      await new Promise((resolve) => setTimeout(resolve, i * 12));
+      await t.call('DELETE', '/v1/heaps/other');
+      const { status, raw } = await answer;
+      seen.add(status);
+      if (status === 200) expect(readSnapshot(raw).nodes).toHaveLength(20_002);
+    }
+    for (const status of seen) expect([200, 404, 410]).toContain(status);
+  });
+
   it('comes to two clients at a time', async () => {
     // Their files have 10 MB, more than the kernel keeps for who does not read.
     for (let i = 0; i < 5; i++) await t.post('alloc', { size: 16, count: 50_000 });

@@ -274,7 +274,10 @@ const MOMENTS: Record<string, (i: number) => number> = {
   'at any time': (i) => (Math.random() < 0.0005 ? (i * 7) % host.procs : -1),
 };
 
-describe.each([2, 4])('%d Ps', (gomaxprocs) => {
+// With four Ps as well where there is time: GOHEAP_LONG_SECONDS (npm run test:long).
+const PROCS = process.env.GOHEAP_LONG_SECONDS === undefined ? [2] : [4];
+
+describe.each(PROCS)('%d Ps', (gomaxprocs) => {
   test.each(Object.keys(MOMENTS))('an M dies %s', { timeout: 120_000 }, async (name) => {
     host = await newHost({ gomaxprocs, gogc: 10, gomemlimit: name === 'while it scavenges' ? 1 << 20 : 'off' });
     const load = new Load(gomaxprocs + 2);

@@ -75,7 +75,7 @@ function rounded(numbers: Readonly<Record<string, number>>): Record<string, numb
 
 // Words that several rules need.
 
-/** `64-byte objects (size class 5, noscan)`. */
+/** `64-byte slots (size class 6, noscan)`. */
 export function spanClassName(spc: number): string {
   const c = spc >> 1;
   if (c === 0) return 'large objects';

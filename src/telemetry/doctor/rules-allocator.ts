@@ -76,7 +76,7 @@ export const ALLOCATOR_RULES: readonly Rule[] = [
   rule({
     code: 'central-contention',
     title: 'Ps wait for each other at the locks of the heap',
-    threshold: { contendedPerSecond: 100, contendedShare: 0.02 },
+    threshold: { contendedPerSecond: 50, contendedShare: 0.01, waitShare: 0.05 },
     read: (facts) => {
       const n = sum(contended(facts));
       const { acquisitions, waitSeconds } = lockSums(facts);
@@ -87,8 +87,11 @@ export const ALLOCATOR_RULES: readonly Rule[] = [
         waitShare: waitSeconds / (facts.seconds * facts.gomaxprocs),
       };
     },
-    finds: (n, t) =>
-      n.contendedPerSecond >= t.contendedPerSecond && n.contendedShare >= t.contendedShare ? 'warning' : undefined,
+    // Often, or for long. A lock whose holder the system took off its CPU shows as one long wait: that is no contention.
+    finds: (n, t) => {
+      if (n.contendedPerSecond < t.contendedPerSecond) return undefined;
+      return n.contendedShare >= t.contendedShare || n.waitShare >= t.waitShare ? 'warning' : undefined;
+    },
     cause: (facts) => {
       const name = (i: number): string =>
         i === NUM_SPAN_CLASSES ? 'the heap lock (mheap)' : `the mcentral of ${spanClassName(i)}`;

@@ -2,10 +2,12 @@
 
 import { afterEach, describe, expect, it } from 'vitest';
 import { Why } from '../../../src/gc/state.js';
+import { mcentralAt } from '../../../src/heap/mcentral.js';
+import { lock, unlock } from '../../../src/memory/lock.js';
 import type { HeapHost } from '../../../src/sched/host.js';
 import { Op } from '../../../src/sched/ops.js';
 import type { EffectiveSettings } from '../../../src/server/hosted.js';
-import { type Examination, examine, RULES } from '../../../src/telemetry/doctor/doctor.js';
+import { type Examination, examine } from '../../../src/telemetry/doctor/doctor.js';
 import { DEFAULT_PROFILE, type KindName } from '../../../src/workloads/catalog.js';
 import { type Parameters, Workload } from '../../../src/workloads/workload.js';
 import { batch, differences, json, newHost } from '../../helper/host.js';
@@ -147,7 +149,6 @@ describe('finds', () => {
     const { numbers, cause } = find(await examine(host, 0), 'retained-idle');
     expect(numbers.retainedBytes).toBeGreaterThan(90 * MiB);
     expect(cause).toMatch(/^The most that was ever in use is 100/);
-    await host.call(Op.scavenge, -1, [-1, -1, 0, 0, 0]).catch(() => {});
   });
 
   it('a collector that runs too often', async () => {
@@ -167,14 +168,31 @@ describe('finds', () => {
     expect(codes(examination)).not.toContain('gc-too-often');
   });
 
-  it('mcaches that do not help, and Ps that wait for each other', async () => {
-    await start({ gomaxprocs: 4 });
-    load('xmalloc', { bytes: 64 * MiB, rate: 200_000 });
+  it('mcaches that do not help', async () => {
+    await start();
+    load('xmalloc', { bytes: 64 * MiB });
     const { cause, numbers } = find(await until('mcache-thrash'), 'mcache-thrash');
-    expect(cause).toMatch(/^8192-byte slots \(size class 37, noscan\): \d+ refills; a span has 1 slot/);
+    expect(cause).toMatch(/^8192-byte slots \(size class 51, noscan\): \d+ refills; a span has 1 slot/);
     expect(numbers.refillsPerAllocation).toBeGreaterThan(0.9);
-    const contention = find(await until('central-contention'), 'central-contention');
-    expect(contention.cause).toMatch(/the mcentral of 8192-byte slots|the heap lock/);
+  });
+
+  it('Ps that wait at a lock', async () => {
+    await start();
+    load('xmalloc', { bytes: 64 * MiB });
+    // How often Ps really meet depends on the machine: here somebody else keeps the lock for a while, again and again.
+    const { m } = host.heap;
+    const at = mcentralAt(host.heap, 103);
+    const keeper = setInterval(() => {
+      lock(m, at, 99, host.heap.mheap + 63);
+      const until = performance.now() + 1;
+      while (performance.now() < until);
+      unlock(m, at);
+    }, 4);
+    const examination = await until('central-contention');
+    clearInterval(keeper);
+    const { cause, numbers } = find(examination, 'central-contention');
+    expect(cause).toMatch(/^the mcentral of 8192-byte slots \(size class 51, noscan\): \d+ times/);
+    expect(numbers.contendedPerSecond).toBeGreaterThan(50);
   });
 
   it('a leak, by what is alive after each cycle', async () => {
@@ -203,14 +221,4 @@ it('does not hold up the event loop over a heap of many spans', async () => {
   // Of 300 ms, with a machine that does other things as well.
   expect(active).toBeLessThan(150);
   expect(longest).toBeLessThan(100);
-});
-
-it('has rules that are whole', () => {
-  expect(new Set(RULES.map(({ code }) => code)).size).toBe(RULES.length);
-  for (const { code, title, meaning, action, explains = [] } of RULES) {
-    expect(code).toMatch(/^[a-z]+(-[a-z]+)*$/);
-    expect(title).toMatch(/^[A-Z].*[^.]$/);
-    for (const text of [meaning, action]) expect(text).toMatch(/^[A-Z].*\.$/s);
-    for (const other of explains) expect(RULES.map((r) => r.code)).toContain(other);
-  }
 });
