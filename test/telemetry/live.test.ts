@@ -54,12 +54,12 @@ async function churn(n: number): Promise<void> {
 describe('a heap at rest', () => {
   it('is idle, though nobody wakes its Ms to say so', async () => {
     await new Promise((resolve) => setTimeout(resolve, 200));
-    const before = cpu();
+    const earlier = cpu();
     await new Promise((resolve) => setTimeout(resolve, 500));
-    const after = cpu();
-    const total = after('total') - before('total');
+    const later = cpu();
+    const total = later('total') - earlier('total');
     expect(total).toBeGreaterThan(0.9e9);
-    expect((after('idle') - before('idle')) / total).toBeGreaterThan(0.95);
+    expect((later('idle') - earlier('idle')) / total).toBeGreaterThan(0.95);
   });
 });
 
