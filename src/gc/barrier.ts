@@ -22,6 +22,10 @@ import { greyWord } from './mark.js';
 
 const BASE_HI = Math.floor(HEAP_BASE / 2 ** 32);
 
+/** Two halves as the double with the same bytes. No address is the bits of a NaN, which a copy could change. */
+const halves = new Int32Array(2);
+const whole = new Float64Array(halves.buffer);
+
 /**
  * Stores an address, given as two halves, into word `word` of the heap. It has been checked to be null or inside an allocated object,
  * in a swept span: else the sweep may pass a safepoint, after which the word's own object need not be there any more.
@@ -31,8 +35,10 @@ export function storePointer(h: Heap, p: P, word: number, lo: number, hi: number
   const at = word * 2;
   if (h.m[h.mheap + H_GC_PHASE] === 0) sweepTarget(h, p, lo, hi);
   overwritten(h, p, w32[at], w32[at + 1], lo, hi);
-  w32[at] = lo;
-  w32[at + 1] = hi;
+  // One write of 8 bytes: whoever scans the object, or finds it after this thread died, sees the old address or the new one.
+  halves[0] = lo;
+  halves[1] = hi;
+  h.w[word] = whole[0];
 }
 
 /** Writes raw bytes into an object from byte `from` on. Those that fall on its pointer words are stored as pointers are. */

@@ -427,5 +427,10 @@ function settleCounters(h: Heap, dead: P): void {
 function breakLocks(h: Heap, owners: Set<number>): void {
   const locks = [h.heapLock, h.specialLock];
   for (let spc = 0; spc < NUM_SPAN_CLASSES; spc++) locks.push(mcentralAt(h, spc));
-  for (const at of locks) if (owners.has(lockOwner(h.m, at))) breakLock(h.m, at);
+  for (const at of locks) {
+    const owner = lockOwner(h.m, at);
+    if (owners.has(owner)) breakLock(h.m, at);
+    // Whoever had it last may have died between letting it go and waking who sleeps on it.
+    else if (owner < 0) Atomics.notify(h.m, at);
+  }
 }

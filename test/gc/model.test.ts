@@ -128,6 +128,8 @@ class Driver {
   private bytes = 0;
   private readonly pages = new Map<number, Set<Block>>();
   private readonly busy: boolean[];
+  /** By P: what it freed at once. */
+  private readonly freed: Thing[][];
   private program: readonly (readonly [Step, number])[] = [];
   private next = 0;
   private clock = 0;
@@ -145,6 +147,7 @@ class Driver {
     this.types = new TypeTable(this.h);
     this.rnd = generator(config.seed);
     this.busy = this.h.ps.map(() => false);
+    this.freed = this.h.ps.map(() => []);
   }
 
   // Running.
@@ -426,8 +429,13 @@ class Driver {
     this.forgetThing(t);
     if (![...t.block.things].some((o) => o.rooted)) this.forget(t.block);
     this.reachable = null;
-    // Its slot is the next one of its kind to be handed out.
-    if (this.rnd(2) === 0) this.alloc(p, t.bytes.length, t.pointers.length === 0, t.pointers, true);
+    this.freed[p.id].push(t);
+  }
+
+  /** Allocates what this P freed at once some time ago, so that it is likely to get the same slot. */
+  again(p: P): void {
+    const t = this.freed[p.id].pop();
+    if (t !== undefined) this.alloc(p, t.bytes.length, t.pointers.length === 0, t.pointers, true);
   }
 
   /** Every block from which another one can be reached, without itself. */
@@ -561,6 +569,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: repeated('unlink', 20, (d, p) => d.unlink(p)) },
   { weight: 5, arbitrary: repeated('drop', 30, (d, p) => d.drop(p)) },
   { weight: 4, arbitrary: repeated('free now', 12, (d, p) => d.freeNow(p)) },
+  { weight: 4, arbitrary: repeated('allocate again', 12, (d, p) => d.again(p)) },
   { weight: 3, arbitrary: repeated('write', 12, (d, p) => d.write(p)) },
   { weight: 6, arbitrary: once('begin', (d, p) => d.gcs[p.id].begin(Why.forced)) },
   {
@@ -605,7 +614,7 @@ const config: fc.Arbitrary<Config> = fc.record({
   interleave: fc.constantFrom(0, 2, 5, 20),
 });
 
-const RUNS = Number(process.env.MODEL_RUNS ?? 80);
+const RUNS = Number(process.env.MODEL_RUNS ?? 100);
 
 describe('random graphs', () => {
   test.each([1, 4])('on %i P', { timeout: 60_000 + RUNS * 1000 }, (procs) => {

@@ -17,7 +17,7 @@ import {
   H_RESTART,
   H_ROOT_END,
   H_ROOT_NEXT,
-  H_SCAVENGER,
+  H_SCAVENGED_FORCED,
   H_SWEEP_DONE,
   H_TRANSITION,
   HEAP_BASE,
@@ -270,7 +270,6 @@ const MOMENTS: Record<string, (i: number) => number> = {
   'while there is something to sweep': (i) => (isSweeping() ? i % host.procs : -1),
   'while it sweeps': (i) => (isSweeping() ? someP(i, (p) => ofP(p, P_HAND) !== 0) : -1),
   'while it holds the heap lock': () => lockOwner(host.heap.m, host.heap.heapLock),
-  'while it scavenges': () => scalar(H_SCAVENGER) - 1,
   'at any time': (i) => (Math.random() < 0.0005 ? (i * 7) % host.procs : -1),
 };
 
@@ -279,7 +278,7 @@ const PROCS = process.env.GOHEAP_LONG_SECONDS === undefined ? [2] : [4];
 
 describe.each(PROCS)('%d Ps', (gomaxprocs) => {
   test.each(Object.keys(MOMENTS))('an M dies %s', { timeout: 120_000 }, async (name) => {
-    host = await newHost({ gomaxprocs, gogc: 10, gomemlimit: name === 'while it scavenges' ? 1 << 20 : 'off' });
+    host = await newHost({ gomaxprocs, gogc: 10 });
     const load = new Load(gomaxprocs + 2);
     await load.begin(120);
     await load.kill(DEATHS, MOMENTS[name]);
@@ -310,6 +309,29 @@ describe.each(PROCS)('%d Ps', (gomaxprocs) => {
     expect(forced).toBeGreaterThan(0);
     await load.end();
     console.log(`${gomaxprocs} Ps, forced: ${forced} done, ${died} died; ${load.told}`);
+  });
+
+  test('an M dies while it gives memory back', { timeout: 120_000 }, async () => {
+    host = await newHost({ gomaxprocs, gogc: 'off' });
+    const load = new Load(2);
+    await load.begin(120);
+    await load.pause();
+    let died = 0;
+    for (let i = 0; i < DEATHS; i++) {
+      const p = i % gomaxprocs;
+      for (let k = 0; k < 6; k++) await free(host, (await alloc(host, 8 << 20)).address);
+      await expectCollects();
+      const before = scalar(H_SCAVENGED_FORCED);
+      const piece = host.take(1 << 14);
+      const scavenged = host.call(Op.scavenge, p, [-1, -1, 0, piece.offset, piece.length]);
+      const running = unlessDied('scavenge', scavenged);
+      await load.kill(1, () => (scalar(H_SCAVENGED_FORCED) === before ? -1 : p));
+      if ((await running) === null) died++;
+      piece.release();
+      expect(await settles('check', differences(host))).toEqual([]);
+    }
+    await load.end();
+    console.log(`${gomaxprocs} Ps, scavenging: ${died} died; ${load.told}`);
   });
 
   test('a collection is begun again though nobody asks for anything', { timeout: 120_000 }, async () => {
