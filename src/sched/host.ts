@@ -334,6 +334,8 @@ export class HeapHost implements HeapScheduler, HostedHeap {
     this.restarts++;
     Atomics.store(m, this.k.sp(p) + SP_STATUS, PStatus.dead);
     Atomics.notify(m, this.k.sp(p) + SP_STATUS);
+    // It may have died between saying that it rings the doorbell and ringing it.
+    Atomics.notify(m, this.k.scalars + K_DOORBELL);
     this.drain();
     const current = m[this.k.sp(p) + SP_CURRENT] - 1;
     this.options.onRestart?.(p, error);

@@ -38,6 +38,8 @@ export function stopTheWorld(h: Heap, k: Shared, p: P): void {
 
 /** The same for the M that replaces a dead one: its P is still marked dead, and may hold worldLock from its former life. */
 export function stopTheWorldToRecover(h: Heap, k: Shared, p: P): void {
+  // Whoever had it last may have died between letting it go and waking who sleeps on it: this one, perhaps.
+  Atomics.notify(k.m, k.worldLock);
   if (lockOwner(k.m, k.worldLock) !== p.id) lockWorld(k, p);
   Atomics.store(k.m, k.scalars + K_STOP, 1);
   waitForOthers(h, k, p, true);
@@ -117,5 +119,7 @@ function sleepsOnDeadLock(h: Heap, k: Shared, other: number): boolean {
   const at = Atomics.load(h.m, h.ps[other].at + P_WAITING);
   if (at === 0) return false;
   const owner = lockOwner(h.m, at);
+  // Free: whoever had it last may have died between letting it go and waking who sleeps on it.
+  if (owner < 0) Atomics.notify(h.m, at);
   return owner >= 0 && Atomics.load(k.m, k.sp(owner) + SP_STATUS) === PStatus.dead;
 }
