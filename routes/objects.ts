@@ -9,6 +9,7 @@
 import { Readable } from 'node:stream';
 import { type FastifyPluginCallbackTypebox, Type } from '@fastify/type-provider-typebox';
 import { Status } from '../src/heap/objects.js';
+import { Reach, reachBytes } from '../src/sched/inspect-ops.js';
 import { Op } from '../src/sched/ops.js';
 import * as address from '../src/server/address.js';
 import { parseAddress } from '../src/server/address.js';
@@ -16,7 +17,7 @@ import { describeObject, objectBase, ZERO_OBJECT, zeroObject } from '../src/serv
 import { MAX_PIECE, ObjectBytes, writeAll } from '../src/server/object-bytes.js';
 import { Problem } from '../src/server/problem.js';
 import { contentRange, range } from '../src/server/ranges.js';
-import { ADDRESSED, call, type Host, heapsOf } from '../src/server/route.js';
+import { ADDRESSED, call, type Host, heapsOf, take } from '../src/server/route.js';
 import { statusProblem } from '../src/server/sched-errors.js';
 import {
   ObjectAnswer,
@@ -28,6 +29,8 @@ import {
 } from '../src/server/schemas/object.js';
 
 const BYTES = 'application/octet-stream';
+/** Steps of a path that are wanted where only its existence is. */
+const SHORTEST = 2;
 const binary = (description: string) => ({
   description,
   content: { [BYTES]: { schema: { type: 'string', format: 'binary' } } },
@@ -37,6 +40,9 @@ const Query = Type.Object(
   {
     pointers: Type.Optional(
       Type.Integer({ minimum: 0, maximum: 10_000, description: 'Show at most so many pointers; 100 where left out' }),
+    ),
+    reachable: Type.Optional(
+      Type.Boolean({ description: 'Also tell whether it is reachable. Stops the world, unless it has a root itself' }),
     ),
   },
   { additionalProperties: false },
@@ -59,16 +65,14 @@ const objects: FastifyPluginCallbackTypebox = (app, _options, done) => {
         response: { 200: { ...ObjectAnswer, description: 'The object' } },
       },
     },
-    (request, reply) => {
+    async (request) => {
       const host = heaps.get(request.params.heap);
       const text = request.params.address;
-      if (text === ZERO_OBJECT) {
-        reply.send(zeroObject());
-        return;
-      }
+      if (text === ZERO_OBJECT) return zeroObject();
       const view = describeObject(host.heap, text, request.query.pointers ?? 100, (id) => host.sites.name(id));
       if (typeof view === 'number') throw refused(host, view, text);
-      reply.send(view);
+      if (request.query.reachable !== true) return view;
+      return { ...view, reachable: view.rooted || (await isReachable(host, text)) };
     },
   );
 
@@ -178,4 +182,19 @@ export default objects;
 function refused(host: Host, status: number, text: string) {
   const base = status === Status.interior ? objectBase(host.heap, text) : undefined;
   return statusProblem(status, text, base === undefined ? {} : { base });
+}
+
+/** Whether a walk from the roots meets the object, as `…/path` tells. */
+async function isReachable(host: Host, text: string): Promise<boolean> {
+  parseAddress(text);
+  const { lo, hi } = address;
+  const piece = take(host, reachBytes(Reach.path, SHORTEST));
+  try {
+    const { r } = await call(host, Op.reach, -1, [lo, hi, Reach.path, 0, SHORTEST, piece.offset, piece.length]);
+    // It was collected meanwhile.
+    if (r[0] < 0) return false;
+    return (JSON.parse(piece.bytes.toString('utf8', 0, r[0])) as { reachable: boolean }).reachable;
+  } finally {
+    piece.release();
+  }
 }

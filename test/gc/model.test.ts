@@ -145,7 +145,9 @@ class Driver {
     this.h.poll = () => {
       if (config.interleave > 0 && this.rnd(config.interleave) === 0) this.interleave();
     };
-    this.gcs = this.h.ps.map((p) => new Collector(this.h, p, undefined, { stopTheWorld: config.stopTheWorld }));
+    // Until the world stands still, the others go on.
+    const world = { stop: () => this.h.poll(), start: () => {}, wake: () => {} };
+    this.gcs = this.h.ps.map((p) => new Collector(this.h, p, world, { stopTheWorld: config.stopTheWorld }));
     this.types = new TypeTable(this.h);
     this.rnd = generator(config.seed);
     this.busy = this.h.ps.map(() => false);
@@ -421,9 +423,8 @@ class Driver {
   }
 
   /** Frees an object at once, if nothing that is reachable refers to it. What else refers to it may not be used again. */
-  freeNow(p: P): void {
-    const t = this.pick(p);
-    if (t === undefined || !t.rooted) return;
+  freeNow(p: P, t = this.pick(p)): void {
+    if (t === undefined || !t.rooted || !this.exists(p, t)) return;
     const above = this.holdersOf(t.block);
     if ([...above].some((b) => [...b.things].some((o) => o.rooted))) return;
     expect(freeNow(this.h, p, t.word, t.sub)).toBe(Status.ok);
@@ -432,6 +433,16 @@ class Driver {
     if (![...t.block.things].some((o) => o.rooted)) this.forget(t.block);
     this.reachable = null;
     this.freed[p.id].push(t);
+  }
+
+  /** Frees so many objects of one size at once that the P's stack overflows. */
+  freeMany(p: P): void {
+    const like = this.pick(p);
+    if (like === undefined) return;
+    const words = like.block.end - like.block.start;
+    for (const t of [...this.things]) {
+      if (t.block.end - t.block.start === words && t.block.things.has(t)) this.freeNow(p, t);
+    }
   }
 
   /** Allocates what this P freed at once some time ago, so that it is likely to get the same slot. */
@@ -571,6 +582,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: repeated('unlink', 20, (d, p) => d.unlink(p)) },
   { weight: 5, arbitrary: repeated('drop', 30, (d, p) => d.drop(p)) },
   { weight: 4, arbitrary: repeated('free now', 12, (d, p) => d.freeNow(p)) },
+  { weight: 1, arbitrary: once('free many now', (d, p) => d.freeMany(p)) },
   { weight: 4, arbitrary: repeated('allocate again', 12, (d, p) => d.again(p)) },
   { weight: 3, arbitrary: repeated('write', 12, (d, p) => d.write(p)) },
   { weight: 6, arbitrary: once('begin', (d, p) => d.gcs[p.id].begin(Why.forced)) },

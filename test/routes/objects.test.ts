@@ -126,6 +126,21 @@ describe('its bytes', () => {
   });
 });
 
+describe('whether it is reachable', () => {
+  it('is told where asked for', async () => {
+    const holder = await t.alloc({ size: 16, pointers: [0] });
+    const held = await t.alloc({ size: 48, root: false, store: { address: holder, word: 0 } });
+    const loose = await t.alloc({ size: 48 });
+    expect((await t.get(`objects/${held}`)).body.reachable).toBeUndefined();
+    const ask = async (address: string) => (await t.get(`objects/${address}?reachable=true`)).body;
+    expect(await ask(held)).toMatchObject({ rooted: false, reachable: true });
+    expect(await ask(loose)).toMatchObject({ rooted: true, reachable: true });
+    await t.post('free', { address: loose });
+    expect(await ask(loose)).toMatchObject({ rooted: false, reachable: false });
+    expectProblem(await t.get(`objects/${held}?reachable=maybe`), 400, 'validation-failed', 'reachable');
+  });
+});
+
 describe('its pointers', () => {
   it('are set, and cleared', async () => {
     const a = await t.alloc({ size: 64, pointers: [1] });

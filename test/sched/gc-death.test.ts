@@ -38,7 +38,7 @@ import { alloc, crashes, differences, free, json, newHost } from '../helper/host
 /** ms after which a request that was not answered counts as hanging. */
 const HANGS = 20_000;
 /** Ms that die in each test. */
-const DEATHS = Number(process.env.DEATHS ?? 5);
+const DEATHS = process.env.GOHEAP_LONG_SECONDS === undefined ? 1 : 5;
 /** ms that a moment is waited for. */
 const PATIENCE = 500;
 /** Sizes of list nodes: up to 512 bytes a bitmap tells their pointers, above a type; the last is a large object. */
