@@ -38,8 +38,9 @@ const NEVER = 0x3fff_ffff;
 /** A sample's bytes are kept in an int32. */
 const MAX_SAMPLE = 0x7fff_fff8;
 
-/** Records between two safepoints of a batch; a power of two. */
+/** Records between two safepoints of a batch, and at most. */
 const SAFEPOINT_EVERY = 64;
+const SAFEPOINT_AT_LAST = 1024;
 
 /** The word address of a client's address given as two halves; far outside the heap for anything that cannot be one. */
 function wordOf(lo: number, hi: number): number {
@@ -170,12 +171,15 @@ export class Executor {
     const x = k.exchange32;
     const progress = frame + F_PROGRESS;
     let failed = 0;
+    let since = 0;
     for (let i = 0; i < count; i++) {
       const at = (records >> 2) + i * (RECORD_BYTES / 4);
       const to = (results >> 2) + i * 2;
       const op = x[at] & 255;
       const flags = (x[at] >>> 8) & 255;
-      if ((i & (SAFEPOINT_EVERY - 1)) === SAFEPOINT_EVERY - 1) {
+      // Not between an allocation and its site or its first store: whoever looks meanwhile would see half of it.
+      if (++since >= SAFEPOINT_EVERY && ((op !== STORE && op !== SITE) || since >= SAFEPOINT_AT_LAST)) {
+        since = 0;
         safepoint(k, this.p);
         this.gc.share();
       }
