@@ -440,6 +440,8 @@ class Driver {
     const like = this.pick(p);
     if (like === undefined) return;
     const words = like.block.end - like.block.start;
+    const size = like.bytes.length;
+    for (let i = 0; i < 40 && size <= 512; i++) this.alloc(p, size, like.pointers.length === 0, like.mask, true);
     for (const t of [...this.things]) {
       if (t.block.end - t.block.start === words && t.block.things.has(t)) this.freeNow(p, t);
     }
