@@ -91,7 +91,7 @@ describe('with every object sampled', () => {
   });
 
   it('is opened by go tool pprof', async (context) => {
-    const go = process.env.GO ?? '/opt/go127/usr/lib/go-1.27/bin/go';
+    const go = process.env.GO ?? '/usr/lib/go-1.27/bin/go';
     if (!existsSync(go)) {
       console.log('pprof: no Go found (set GO to a go program); its own tool is not tried');
       context.skip();
