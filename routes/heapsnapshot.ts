@@ -1,5 +1,5 @@
 /**
- * `…/heapsnapshot`: the heap as a file for Chrome's DevTools.
+ * `…/heap.heapsnapshot`: the heap as a file for Chrome's DevTools.
  *
  * An M reads the heap with the world stopped and leaves numbers in the exchange (`src/gc/snapshot.ts`). They are copied
  * at once, so that the exchange is free again however slowly the client reads; then the file is made of them as it is
@@ -48,7 +48,7 @@ const heapsnapshot: FastifyPluginCallbackTypebox = (app, _options, done) => {
   const heaps = heapsOf(app);
   let open = 0;
   app.get(
-    '/heapsnapshot',
+    '/heap.heapsnapshot',
     {
       // The answer to a HEAD would be made to its end, and thrown away.
       exposeHeadRoute: false,

@@ -10,6 +10,7 @@ import { TYPE_ALL_POINTERS, TYPE_NO_POINTERS } from '../heap/types.js';
 import { Flag } from '../sched/ops.js';
 import { Problem } from './problem.js';
 import type { Host } from './route.js';
+import { MAX_SITE, SITE_WORDS } from './schemas/alloc.js';
 
 /** The type of an object with these pointers. Throws a Problem when they do not fit or the table is full. */
 export function typeOf(host: Host, size: number, noscan: boolean | undefined, pointers?: number[] | 'all'): number {
@@ -30,8 +31,13 @@ export function typeOf(host: Host, size: number, noscan: boolean | undefined, po
   return type;
 }
 
-export function siteId(host: Host, site: string): number {
-  const id = host.sites.intern(site);
+/** The number of a site, joined or as frames. Throws a Problem when it is too long as a whole or the table is full. */
+export function siteId(host: Host, site: string | readonly string[]): number {
+  const text = typeof site === 'string' ? site : site.join(';');
+  if (text.length > MAX_SITE) {
+    throw new Problem('validation-failed', `"site" must be ${SITE_WORDS}.`, { field: 'site', allowed: SITE_WORDS });
+  }
+  const id = host.sites.intern(text);
   if (id === 0) throw new Problem('site-table-full', 'The heap can take no more sites.');
   return id;
 }

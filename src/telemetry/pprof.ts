@@ -53,7 +53,8 @@ export function buildProfile(h: Heap, kind: ProfileKind, siteName: (id: number) 
     return id;
   };
   const sample = (b: ProfileBucket): Sample => {
-    const frames = (siteName(b.site) ?? NO_SITE).split(';').filter((frame) => frame !== '');
+    const frames = (siteName(b.site) ?? '').split(';').filter((frame) => frame !== '');
+    if (frames.length === 0) frames.push(NO_SITE);
     const [allocs, allocBytes] = scale(b.allocs, b.allocBytes, rate);
     const [inuse, inuseBytes] = scale(b.allocs - b.frees, b.allocBytes - b.freeBytes, rate);
     const label = [new Label({ key: strings.dedup('p'), num: b.p })];

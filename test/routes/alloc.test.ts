@@ -50,6 +50,22 @@ describe('alloc', () => {
     for (const p of [0, 1]) expect((await t.post('alloc', { size: 48, p })).body.p).toBe(p);
   });
 
+  it('takes a site as frames, outermost first, which is the same site joined', async () => {
+    const joined = await t.alloc({ size: 32, site: 'main;handler;cache' });
+    const frames = await t.alloc({ size: 32, site: ['main', 'handler', 'cache'] });
+    const { addresses } = (await t.post('alloc', { size: 32, count: 2, site: ['main'] })).body;
+    const longest = await t.alloc({ size: 32, site: ['x'.repeat(512), 'y'.repeat(511)] });
+    const sites = [];
+    for (const address of [joined, frames, addresses[1], longest])
+      sites.push((await t.get(`objects/${address}`)).body.site);
+    expect(sites).toEqual([
+      'main;handler;cache',
+      'main;handler;cache',
+      'main',
+      `${'x'.repeat(512)};${'y'.repeat(511)}`,
+    ]);
+  });
+
   it('allocates many at once', async () => {
     const { body } = await t.post('alloc', { size: 96, count: 1000, p: 0, site: 'main;many' });
     expect(new Set(body.addresses).size).toBe(1000);
@@ -100,6 +116,12 @@ describe('alloc', () => {
     [{ size: 8, count: 1e9 }, 'validation-failed', 'count'],
     [{ size: 8, site: '' }, 'validation-failed', 'site'],
     [{ size: 8, site: 'x'.repeat(1025) }, 'validation-failed', 'site'],
+    [{ size: 8, site: [] }, 'validation-failed', 'site'],
+    [{ size: 8, site: ['main', ''] }, 'validation-failed', 'site'],
+    [{ size: 8, site: ['main', 7] }, 'validation-failed', 'site'],
+    [{ size: 8, site: ['main;handler'] }, 'validation-failed', 'site'],
+    [{ size: 8, site: Array.from({ length: 129 }, () => 'f') }, 'validation-failed', 'site'],
+    [{ size: 8, site: ['x'.repeat(512), 'y'.repeat(512)] }, 'validation-failed', 'site'],
     [{ size: 64, pointers: [8] }, 'validation-failed', 'pointers'],
     [{ size: 64, pointers: 'some' }, 'validation-failed', 'pointers'],
     [{ size: 64, pointers: [0], noscan: true }, 'validation-failed', 'noscan'],

@@ -56,6 +56,12 @@ describe('JSON', () => {
     [{ op: 'alloc', size: 8, pointers: [4] }, 'validation-failed'],
     [{ op: 'alloc', size: 8, pointers: [-1] }, 'validation-failed'],
     [{ op: 'alloc', size: 8, site: 7 }, 'validation-failed'],
+    [{ op: 'alloc', size: 8, site: [] }, 'validation-failed'],
+    [{ op: 'alloc', size: 8, site: ['main', ''] }, 'validation-failed'],
+    [{ op: 'alloc', size: 8, site: ['main', null] }, 'validation-failed'],
+    [{ op: 'alloc', size: 8, site: ['main;handler'] }, 'validation-failed'],
+    [{ op: 'alloc', size: 8, site: Array.from({ length: 129 }, () => 'f') }, 'validation-failed'],
+    [{ op: 'alloc', size: 8, site: ['x'.repeat(512), 'y'.repeat(512)] }, 'validation-failed'],
     [{ op: 'alloc', size: 8, root: 'no' }, 'validation-failed'],
     [{ op: 'alloc', size: 8, store: { word: 0 } }, 'invalid-address'],
     [{ op: 'alloc', size: 8, store: { address: '0xc000000000', word: -1 } }, 'validation-failed'],
@@ -103,6 +109,12 @@ describe('JSON', () => {
     expect(pointers).toContainEqual({ word: 1, value: held.address });
     // The object whose store failed is not kept.
     expect((await t.get('spans?class=0')).body.spans).toEqual([]);
+  });
+
+  it('takes a site as frames', async () => {
+    const ops = [{ op: 'alloc', size: 24, site: ['main', 'loop'] }];
+    const { body } = await t.post('batch', { ops });
+    expect((await t.get(`objects/${body.results[0].address}`)).body.site).toBe('main;loop');
   });
 
   test.each([
@@ -191,6 +203,14 @@ describe('NDJSON', () => {
     expect(out[2500]).toEqual({});
     expect(out[2501].error).toMatchObject({ code: 'already-freed', index: 2501 });
     expect(out[2502]).toEqual({});
+  });
+
+  it('takes a site as frames', async () => {
+    const [out, bad] = lines(
+      (await send('{"op":"alloc","size":9,"site":["a","b"]}\n{"op":"alloc","size":9,"site":[""]}')).raw,
+    );
+    expect((await t.get(`objects/${out.address}`)).body.site).toBe('a;b');
+    expect(bad.error).toMatchObject({ code: 'validation-failed', field: 'site', index: 1 });
   });
 
   it('reports bad lines where they stand', async () => {

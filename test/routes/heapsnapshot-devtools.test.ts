@@ -97,7 +97,7 @@ it('is opened by DevTools, which see sizes, sites, pointers, and what is retaine
   await t.post('free', { addresses: [left, right, shared] });
   await t.post('alloc', { size: 24, count: 500, site: 'main;many' });
 
-  const { raw } = await t.get('heapsnapshot');
+  const { raw } = await t.get('heap.heapsnapshot');
   const { nodes } = readSnapshot(raw);
   const said = await opened(raw.toString(), [top, left, shared, own].map(idOf));
   if (said === undefined) {

@@ -1,4 +1,4 @@
-/** GET …/heapsnapshot: the file that DevTools open, from heaps with real threads. */
+/** GET …/heap.heapsnapshot: the file that DevTools open, from heaps with real threads. */
 
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -23,7 +23,7 @@ const point = async (from: string, word: number, to: string): Promise<void> => {
 };
 
 async function fetchFile(query = ''): Promise<Buffer> {
-  const { status, raw } = await t.get(`heapsnapshot${query}`);
+  const { status, raw } = await t.get(`heap.heapsnapshot${query}`);
   expect(status).toBe(200);
   return raw;
 }
@@ -149,27 +149,27 @@ describe('the limit', () => {
 
   it('is checked', async () => {
     for (const limit of ['0', '-1', '1000001', '1.5', 'all']) {
-      expectProblem(await t.get(`heapsnapshot?limit=${limit}`), 400, 'validation-failed', 'limit');
+      expectProblem(await t.get(`heap.heapsnapshot?limit=${limit}`), 400, 'validation-failed', 'limit');
     }
-    expectProblem(await t.get('heapsnapshot?gc=1'), 400, 'unknown-field', 'gc');
-    expectProblem(await t.get('/v1/heaps/none/heapsnapshot'), 404, 'heap-not-found');
+    expectProblem(await t.get('heap.heapsnapshot?gc=1'), 400, 'unknown-field', 'gc');
+    expectProblem(await t.get('/v1/heaps/none/heap.heapsnapshot'), 404, 'heap-not-found');
   });
 });
 
 describe('the answer', () => {
   it('is a download under the name of the heap', async () => {
-    const { headers } = await t.get('heapsnapshot');
+    const { headers } = await t.get('heap.heapsnapshot');
     expect(headers['content-disposition']).toBe('attachment; filename="t.heapsnapshot"');
     expect(headers['content-type']).toBe('application/json; charset=utf-8');
     expect(headers['cache-control']).toBe('no-store');
-    expect((await t.call('HEAD', 'heapsnapshot')).status).toBe(405);
+    expect((await t.call('HEAD', 'heap.heapsnapshot')).status).toBe(405);
   });
 
   it('gives everything back, also when the client goes away', async () => {
     await t.post('alloc', { size: 16, count: 20_000 });
     const url = new URL(await t.app.listen({ host: '127.0.0.1', port: 0 }));
     const { port } = t.app.server.address() as AddressInfo;
-    const request = `GET /v1/heaps/t/heapsnapshot?limit=1000000 HTTP/1.1\r\nHost: ${url.host}\r\n\r\n`;
+    const request = `GET /v1/heaps/t/heap.heapsnapshot?limit=1000000 HTTP/1.1\r\nHost: ${url.host}\r\n\r\n`;
     for (let i = 0; i < 6; i++) {
       const socket = connect(port, '127.0.0.1');
       socket.write(request);
@@ -177,7 +177,7 @@ describe('the answer', () => {
       if (i % 2 === 0) await once(socket, 'data');
       socket.destroy();
     }
-    await expect.poll(async () => (await t.get('heapsnapshot')).status).toBe(200);
+    await expect.poll(async () => (await t.get('heap.heapsnapshot')).status).toBe(200);
     // Twice four fifths of the exchange do not fit, were the first one still held.
     for (let i = 0; i < 3; i++) expect((await shown('?limit=1000000')).objects.size).toBe(20_000);
   });
@@ -187,7 +187,7 @@ describe('the answer', () => {
     for (let i = 0; i < 4; i++) {
       await t.call('PUT', '/v1/heaps/other', { reserve: '64MiB' });
       await t.call('POST', '/v1/heaps/other/alloc', { size: 16, pointers: 'all', count: 20_000 });
-      const answer = t.get('/v1/heaps/other/heapsnapshot');
+      const answer = t.get('/v1/heaps/other/heap.heapsnapshot');
       await new Promise((resolve) => setTimeout(resolve, i * 12));
       await t.call('DELETE', '/v1/heaps/other');
       const { status, raw } = await answer;
@@ -204,14 +204,14 @@ describe('the answer', () => {
     const { port } = t.app.server.address() as AddressInfo;
     const slow = [0, 1].map(() => connect(port, '127.0.0.1'));
     for (const socket of slow) {
-      socket.write('GET /v1/heaps/t/heapsnapshot?limit=1000000 HTTP/1.1\r\nHost: t\r\n\r\n');
+      socket.write('GET /v1/heaps/t/heap.heapsnapshot?limit=1000000 HTTP/1.1\r\nHost: t\r\n\r\n');
       await once(socket, 'readable');
     }
-    const answer = await t.get('heapsnapshot?limit=10');
+    const answer = await t.get('heap.heapsnapshot?limit=10');
     expectProblem(answer, 503, 'overloaded');
     expect(answer.headers['retry-after']).toBe('5');
     slow[0].destroy();
-    await expect.poll(async () => (await t.get('heapsnapshot?limit=10')).status).toBe(200);
+    await expect.poll(async () => (await t.get('heap.heapsnapshot?limit=10')).status).toBe(200);
     slow[1].destroy();
   });
 

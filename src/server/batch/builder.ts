@@ -15,7 +15,7 @@ import { parseAddress } from '../address.js';
 import { allocFlags, siteId, typeOf } from '../alloc-request.js';
 import { Problem, type ProblemItem, problemItem } from '../problem.js';
 import type { Host } from '../route.js';
-import { MAX_POINTERS, MAX_SITE } from '../schemas/alloc.js';
+import { MAX_FRAMES, MAX_POINTERS, MAX_SITE, SITE_WORDS } from '../schemas/alloc.js';
 
 const FREE_IMMEDIATE = BatchOp.free | (Flag.immediate << 8);
 const BY_REF = Flag.byRef << 8;
@@ -120,15 +120,13 @@ export class Builder {
     if (pointers !== undefined && pointers !== 'all' && !areWords(pointers)) {
       return this.bad('pointers', `"all", or an array of at most ${MAX_POINTERS} word numbers`);
     }
-    if (site !== undefined && (typeof site !== 'string' || site === '' || site.length > MAX_SITE)) {
-      return this.bad('site', `a string of 1 to ${MAX_SITE} characters`);
-    }
+    if (site !== undefined && !isSite(site)) return this.bad('site', SITE_WORDS);
     if (root !== undefined && typeof root !== 'boolean') return this.bad('root', 'true or false');
     let type: number;
     let id = 0;
     try {
       type = typeOf(this.host, size, noscan, pointers as number[] | 'all' | undefined);
-      if (site !== undefined) id = siteId(this.host, site as string);
+      if (site !== undefined) id = siteId(this.host, site as string | string[]);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       return this.refuse(problemItem(error.code, error.message, error.members));
@@ -252,4 +250,10 @@ const STORE_KEYS: ReadonlySet<string> = new Set(['address', 'ref', 'word']);
 function areWords(value: unknown): value is number[] {
   if (!Array.isArray(value) || value.length > MAX_POINTERS) return false;
   return value.every((w) => typeof w === 'number' && Number.isInteger(w) && w >= 0 && w <= 2 ** 25);
+}
+
+function isSite(value: unknown): value is string | string[] {
+  if (typeof value === 'string') return value !== '' && value.length <= MAX_SITE;
+  if (!Array.isArray(value) || value.length === 0 || value.length > MAX_FRAMES) return false;
+  return value.every((frame) => typeof frame === 'string' && frame !== '' && !frame.includes(';'));
 }

@@ -8,9 +8,11 @@ import { type Static, Type } from '@fastify/type-provider-typebox';
 import type { Config } from '../config.js';
 import { Address } from './common.js';
 
-/** Longest name of a site, and most words in a list of pointers. */
+/** Longest name of a site, most frames of one, and most words in a list of pointers. */
 export const MAX_SITE = 1024;
+export const MAX_FRAMES = 128;
 export const MAX_POINTERS = 8192;
+export const SITE_WORDS = `1 to ${MAX_SITE} characters: function names joined by ";", or an array of 1 to ${MAX_FRAMES} of them`;
 
 export const Size = (config: Config) =>
   Type.Integer({
@@ -47,11 +49,21 @@ export const Pointers = Type.Unsafe<number[] | 'all'>({
   'x-allowed': `"all", or an array of at most ${MAX_POINTERS} numbers of 8-byte words inside the object`,
 });
 
-export const Site = Type.String({
-  minLength: 1,
-  maxLength: MAX_SITE,
-  description: 'Where in your program: function names, outermost first, joined by ";"',
-  examples: ['main;handler'],
+export const Site = Type.Unsafe<string | string[]>({
+  anyOf: [
+    { type: 'string', minLength: 1, maxLength: MAX_SITE },
+    {
+      type: 'array',
+      items: { type: 'string', minLength: 1, maxLength: MAX_SITE, pattern: '^[^;]*$' },
+      minItems: 1,
+      maxItems: MAX_FRAMES,
+    },
+  ],
+  description:
+    'Where in your program: function names, outermost first, joined by ";" or as an array. Both ways of writing one stack are one ' +
+    `site; joined, it has at most ${MAX_SITE} characters`,
+  examples: ['main;handler', ['main', 'handler']],
+  'x-allowed': SITE_WORDS,
 });
 
 export const Word = Type.Integer({ minimum: 0, maximum: 2 ** 27, description: 'The number of an 8-byte word' });
