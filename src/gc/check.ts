@@ -25,6 +25,7 @@ import {
   allocatedGroup,
   ctz,
   S_ALLOC_CACHE,
+  S_BITS,
   S_CACHE_BASE,
   S_NELEMS,
   S_QUEUED,
@@ -89,7 +90,7 @@ function checkQueues(h: Heap, marking: boolean, add: (message: string) => void):
 function checkMarks(h: Heap, s: number, marking: boolean, queued: boolean, add: (message: string) => void): void {
   const { m } = h;
   const what = `span ${spanId(h, s)}`;
-  const at = m[s + S_START] * 32;
+  const at = m[s + S_BITS];
   const noscan = (m[s + S_SPANCLASS] & 1) === 1;
   const cached = m[s + S_WHERE] === Where.mcache ? m[s + S_CACHE_BASE] >> 5 : -1;
   let marks = 0;
@@ -121,7 +122,7 @@ function checkPointers(h: Heap, s: number, words: PointerWords, add: (message: s
   for (let i = 0; i * 32 < m[s + S_NELEMS]; i++) {
     for (let left = liveGroup(h, s, i); left !== 0; left &= left - 1) {
       const slot = i * 32 + ctz(left);
-      words.begin(m[s + S_START] * 1024 + slot);
+      words.begin(m[s + S_BITS] * 32 + slot);
       for (let w = words.next(); w >= 0; w = words.next()) {
         const target = pointee(h, words.first + w);
         if (target < 0) continue;

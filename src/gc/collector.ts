@@ -324,7 +324,7 @@ export class Collector {
     const ns = h.now() - stopping;
     recordCyclePause(h, first, ns, stopped - stopping);
     pausesOf(h, ns, stopped - stopping);
-    if (this.phase() === GcPhase.off) recordPause(h, Math.round(cyclePauses(h)), Date.now() * 1e6);
+    if (this.phase() === GcPhase.off) recordPause(h, Math.round(cyclePauses(h)), h.unix() * 1e6);
     world.start();
   }
 

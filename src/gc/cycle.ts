@@ -19,9 +19,6 @@ import {
   H_CYCLES,
   H_DEDICATED,
   H_GC_PHASE,
-  H_HEAP_LIVE,
-  H_HEAP_MARKED,
-  H_HEAP_SCAN,
   H_NUM_FORCED_GC,
   H_NUM_GC,
   H_PAGES_INUSE,
@@ -45,6 +42,7 @@ import {
   T_SCAN_WORK,
   T_UNLINKED,
 } from '../heap/heap.js';
+import { addHeapScan, setHeapLive, setHeapMarked, setHeapScan } from '../heap/live.js';
 import { prepareForSweep } from '../heap/mcache.js';
 import { sumStat } from '../heap/memstats.js';
 import { PAGE_SIZE } from '../heap/sizeclass.js';
@@ -101,7 +99,7 @@ export function startMark(h: Heap, p: P, why: number): void {
   m[at + H_BG_CREDIT] = 0;
   for (const each of h.ps) {
     m[each.at + P_ASSIST_DEBT] = 0;
-    m[at + H_HEAP_SCAN] += m[each.at + P_SCAN_ALLOC];
+    addHeapScan(h, m[each.at + P_SCAN_ALLOC]);
     m[each.at + P_SCAN_ALLOC] = 0;
   }
   f[cycle + Y_WHY] = why;
@@ -142,9 +140,9 @@ export function finishMark(h: Heap): void {
   const marked = sumStat(h, T_MARKED) - f[cycle + Y_MARKED];
   markRecord(h, marked);
   pacer.resetLive(marked);
-  m[at + H_HEAP_SCAN] = Math.round((sumStat(h, T_SCAN_WORK) - f[cycle + Y_SCAN_WORK]) / 8);
-  m[at + H_HEAP_MARKED] = marked / 8;
-  m[at + H_HEAP_LIVE] = marked / 8;
+  setHeapScan(h, Math.round((sumStat(h, T_SCAN_WORK) - f[cycle + Y_SCAN_WORK]) / 8));
+  setHeapMarked(h, marked / 8);
+  setHeapLive(h, marked / 8);
   for (const each of h.ps) m[each.at + P_SCAN_ALLOC] = 0;
   Atomics.store(m, at + H_SWEEPGEN, m[at + H_SWEEPGEN] + 2);
   m[at + H_GC_PHASE] = GcPhase.off;

@@ -29,6 +29,7 @@ import {
 import {
   popcount,
   S_BASE,
+  S_BITS,
   S_FREEINDEX,
   S_NELEMS,
   S_NPAGES,
@@ -57,6 +58,7 @@ const IN_USE = SpanState.inUse;
 const SPANCLASS = S_SPANCLASS;
 const BASE = S_BASE;
 const START = S_START;
+const BITS = S_BITS;
 const NELEMS = S_NELEMS;
 const FREEINDEX = S_FREEINDEX;
 const QUEUED = S_QUEUED;
@@ -76,7 +78,7 @@ export function greyWord(h: Heap, p: P, word: number): void {
   const spc = m[s + SPANCLASS];
   const slot = spc < 2 ? 0 : ((word - m[s + BASE] + 0.5) * INVERSE[spc]) | 0;
   const bit = 1 << (slot & 31);
-  const at = m[s + START] * 32 + (slot >> 5);
+  const at = m[s + BITS] + (slot >> 5);
   if ((m[h.markBits + at] & bit) !== 0) return;
   if (slot >= m[s + FREEINDEX] && ((m[h.allocBits + at] & bit) === 0 || slot >= m[s + NELEMS])) return;
   if (h.solo) m[h.markBits + at] |= bit;
@@ -130,8 +132,8 @@ export function scanSpan(h: Heap, p: P, s: number): number {
 function scanSlots(h: Heap, p: P, s: number, spc: number): number {
   const { m } = h;
   const queued = queuedMark(h);
-  const marks = h.markBits + m[s + START] * 32;
-  const scans = h.scanBits + m[s + START] * 32;
+  const marks = h.markBits + m[s + BITS];
+  const scans = h.scanBits + m[s + BITS];
   const groups = (m[s + NELEMS] + 31) >> 5;
   const typed = SPC_TO_HEAP_BITS[spc] < 0;
   let work = 0;
@@ -145,7 +147,8 @@ function scanSlots(h: Heap, p: P, s: number, spc: number): number {
         if (h.solo) m[scans + i] |= grey;
         else grey &= ~Atomics.or(m, scans + i, grey);
         objects += popcount(grey);
-        work += typed ? scanTyped(h, p, s, spc, i, grey) : scanUntyped(h, p, s, spc, i, grey);
+        if (h.hollow) work += popcount(grey) * m[s + WORDS] * 8;
+        else work += typed ? scanTyped(h, p, s, spc, i, grey) : scanUntyped(h, p, s, spc, i, grey);
       }
     }
     if (h.solo) {
@@ -228,8 +231,8 @@ function scanRange(h: Heap, p: P, type: number, first: number, from: number, to:
 /** The next piece of a large object. While there is more, the span goes back into a queue first, for whoever is free. */
 function scanLarge(h: Heap, p: P, s: number): number {
   const { m } = h;
-  const marks = h.markBits + m[s + START] * 32;
-  const scans = h.scanBits + m[s + START] * 32;
+  const marks = h.markBits + m[s + BITS];
+  const scans = h.scanBits + m[s + BITS];
   const type = m[s + S_TYPE];
   const n = type === TYPE_NO_POINTERS ? 0 : scanWords(h, type, m[s + S_NPAGES] * PAGE_WORDS);
   if ((m[marks] & ~m[scans] & 1) === 0) {
@@ -249,6 +252,6 @@ function scanLarge(h: Heap, p: P, s: number): number {
     h.f[p.stats + T_OBJECTS_SCANNED]++;
     h.f[p.stats + T_MARKED] += m[s + WORDS] * 8;
   }
-  if (from < to) scanRange(h, p, type, m[s + BASE], from, to);
+  if (from < to && !h.hollow) scanRange(h, p, type, m[s + BASE], from, to);
   return Math.max(0, to - from) * 8;
 }

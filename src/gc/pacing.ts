@@ -14,20 +14,17 @@ import {
   GcPhase,
   H_GC_PERCENT,
   H_GC_PHASE,
-  H_HEAP_LIVE,
-  H_HEAP_SCAN,
   H_PAGES_FREE,
   H_PAGES_INUSE,
   H_SWEEP_DONE,
-  H_TRIGGER,
   type Heap,
-  NO_TRIGGER,
   T_LARGE_ALLOC,
   T_LARGE_FREE,
   T_SCAN_WORK,
   T_SMALL_ALLOC,
   T_SMALL_FREE,
 } from '../heap/heap.js';
+import { heapLive, heapScan, heapTrigger, setTrigger } from '../heap/live.js';
 import { mappedReady, sumStat } from '../heap/memstats.js';
 import { CLASS_TO_SIZE, NUM_SIZE_CLASSES, PAGE_SIZE } from '../heap/sizeclass.js';
 import { paceSweeper } from '../heap/sweepcredit.js';
@@ -55,8 +52,8 @@ const OS_PAGE = 4096;
 export function refresh(h: Heap, pacer: Pacer, totals: boolean): void {
   const { f } = pacer;
   const at = pacer.at;
-  f[at + C_HEAP_LIVE] = h.scalar(H_HEAP_LIVE) * 8;
-  f[at + C_HEAP_SCAN] = h.scalar(H_HEAP_SCAN) * 8;
+  f[at + C_HEAP_LIVE] = heapLive(h) * 8;
+  f[at + C_HEAP_SCAN] = heapScan(h) * 8;
   f[at + C_HEAP_SCAN_WORK] =
     h.scalar(H_GC_PHASE) === GcPhase.off ? 0 : sumStat(h, T_SCAN_WORK) - h.f[h.pacer + CYCLE_AT + Y_SCAN_WORK];
   f[at + C_HEAP_INUSE] = h.scalar(H_PAGES_INUSE) * PAGE_SIZE;
@@ -80,11 +77,11 @@ export const isLimited = (h: Heap): boolean => h.f[h.gcStats + G_MEMORY_LIMIT] !
 
 /** Whether the heap has grown enough for a cycle to begin. */
 export function isDue(h: Heap): boolean {
-  const trigger = h.scalar(H_TRIGGER);
-  if (trigger !== 0) return h.scalar(H_HEAP_LIVE) >= trigger;
+  const trigger = heapTrigger(h);
+  if (trigger !== 0) return heapLive(h) >= trigger;
   const pacer = pacerOf(h);
   refresh(h, pacer, true);
-  return h.scalar(H_HEAP_LIVE) * 8 >= pacer.trigger();
+  return heapLive(h) * 8 >= pacer.trigger();
 }
 
 /** After each mark and each change of a setting, with the world stopped: derives goals, trigger, sweep pace (gcControllerCommit). */
@@ -99,7 +96,7 @@ export function commit(h: Heap): void {
   f[h.gcStats + G_SCAV_PERCENT_GOAL] = goal(C_SCAV_GC_PERCENT_GOAL);
   f[h.gcStats + G_SCAV_LIMIT_GOAL] = goal(C_SCAV_MEMORY_LIMIT_GOAL);
   const trigger = pacer.trigger();
-  h.m[h.mheap + H_TRIGGER] = isLimited(h) ? 0 : Math.min(NO_TRIGGER, Math.ceil(trigger / 8));
+  setTrigger(h, isLimited(h) ? 0 : Math.ceil(trigger / 8));
   paceSweeper(h, trigger);
 }
 

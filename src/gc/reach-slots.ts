@@ -17,10 +17,10 @@ import {
   ctz,
   groupMask,
   S_BASE,
+  S_BITS,
   S_HAS_TINY,
   S_NELEMS,
   S_SPANCLASS,
-  S_START,
   S_STATE,
   S_SWEEPGEN,
   S_TYPE,
@@ -55,7 +55,7 @@ function slotAt(h: Heap, word: number): number {
   if (s === 0 || m[s + S_STATE] !== SpanState.inUse) return -1;
   const spc = m[s + S_SPANCLASS];
   const slot = spc < 2 ? 0 : ((word - m[s + S_BASE] + 0.5) * SPC_TO_INVERSE[spc]) | 0;
-  return slot < m[s + S_NELEMS] ? m[s + S_START] * 1024 + slot : -1;
+  return slot < m[s + S_NELEMS] ? m[s + S_BITS] * 32 + slot : -1;
 }
 
 /** The object that contains a word address; -1 if none does. */
@@ -70,13 +70,13 @@ export function liveGroup(h: Heap, s: number, i: number): number {
   const allocated = allocatedGroup(h, s, i);
   const sweepgen = m[h.mheap + H_SWEEPGEN];
   const swept = m[s + S_SWEEPGEN] === sweepgen || m[s + S_SWEEPGEN] === sweepgen + 3;
-  return swept ? allocated : allocated & m[h.markBits + m[s + S_START] * 32 + i];
+  return swept ? allocated : allocated & m[h.markBits + m[s + S_BITS] + i];
 }
 
 /** Of the live slots of a group, those with a root. */
 export function rootedGroup(h: Heap, s: number, i: number, live: number): number {
   const { m } = h;
-  const dropped = m[h.droppedBits + m[s + S_START] * 32 + i];
+  const dropped = m[h.droppedBits + m[s + S_BITS] + i];
   let rooted = live & ~dropped;
   if (m[s + S_HAS_TINY] === 0) return rooted;
   // The dropped bit of a tiny block is a hint; its masks decide.

@@ -24,9 +24,9 @@ import {
   ctz,
   objectWord,
   S_ALLOC_COUNT,
+  S_BITS,
   S_NELEMS,
   S_SPANCLASS,
-  S_START,
   S_STATE,
   S_WORDS,
   SpanState,
@@ -213,7 +213,7 @@ class Search {
     for (let id = 1; id < last; id++) {
       const s = spanAt(h, id);
       if (m[s + S_STATE] !== SpanState.inUse) continue;
-      const at = m[s + S_START] * 32;
+      const at = m[s + S_BITS];
       const groups = (m[s + S_NELEMS] + 31) >> 5;
       for (let i = 0; i < groups; i++) {
         let live = liveGroup(h, s, i);

@@ -8,7 +8,6 @@
 
 import {
   H_CYCLES,
-  H_HEAP_LIVE,
   H_NUM_GC,
   H_PAGES_SWEPT_FREED,
   H_SWEEP_DONE,
@@ -29,6 +28,7 @@ import {
   T_SPANS_SWEPT,
 } from '../heap/heap.js';
 import { CYCLE_STRIDE, CYCLES } from '../heap/layout.js';
+import { heapLive } from '../heap/live.js';
 import { slotsFreed, sumStat } from '../heap/memstats.js';
 import { C_ASSIST_WORK_PER_BYTE, C_CONS_MARK, C_LAST_HEAP_GOAL, C_RUNWAY, C_UTILIZATION } from './pacer.js';
 import {
@@ -114,12 +114,12 @@ export function beginRecord(h: Heap): void {
   f[cycle + Y_ROOTS] = sumStat(h, T_ROOTS_MARKED);
   f[cycle + Y_OBJECTS_SCANNED] = sumStat(h, T_OBJECTS_SCANNED);
   f[cycle + Y_SHADED] = sumStat(h, T_SHADED);
-  f[cycle + Y_LIVE_START] = h.scalar(H_HEAP_LIVE) * 8;
+  f[cycle + Y_LIVE_START] = heapLive(h) * 8;
   f[cycle + Y_TRIGGER] = pacerOf(h).trigger();
   f.fill(0, at, at + CYCLE_STRIDE);
   f[at + R_WHY] = f[cycle + Y_WHY];
   f[at + R_STARTED] = h.now();
-  f[at + R_STARTED_UNIX] = Date.now();
+  f[at + R_STARTED_UNIX] = h.unix();
   f[at + R_LIVE_START] = f[cycle + Y_LIVE_START];
   f[at + R_TRIGGER] = f[cycle + Y_TRIGGER];
   f[at + R_PROCS] = h.ps.length;
@@ -146,7 +146,7 @@ export function markRecord(h: Heap, marked: number): void {
   const cycle = h.pacer + CYCLE_AT;
   const pacer = pacerOf(h).at;
   f[at + R_MARK] = h.now() - f[at + R_MARK_STARTED];
-  f[at + R_LIVE_END] = h.scalar(H_HEAP_LIVE) * 8;
+  f[at + R_LIVE_END] = heapLive(h) * 8;
   f[at + R_MARKED] = marked;
   f[at + R_GOAL] = f[pacer + C_LAST_HEAP_GOAL];
   f[at + R_ASSIST] = cycleTime(h, Y_ASSIST_NS);

@@ -13,12 +13,22 @@
  */
 
 import { markPage } from '../heap/black.js';
-import { H_ROOT_END, H_ROOT_NEXT, type Heap, type P, P_TINY, T_MARKED, T_ROOTS_MARKED } from '../heap/heap.js';
+import {
+  H_ROOT_END,
+  H_ROOT_NEXT,
+  type Heap,
+  type P,
+  P_TINY,
+  T_MARKED,
+  T_ROOT_SPANS,
+  T_ROOTS_MARKED,
+} from '../heap/heap.js';
 import {
   allocatedGroup,
   ctz,
   popcount,
   S_BASE,
+  S_BITS,
   S_HAS_TINY,
   S_NELEMS,
   S_SPANCLASS,
@@ -27,6 +37,7 @@ import {
   S_WORDS,
   SpanState,
   spanAt,
+  spanOfBit,
 } from '../heap/mspan.js';
 import { PAGE_WORDS } from '../heap/sizeclass.js';
 import { tinyMaskAt, tinyRooted } from '../heap/tiny.js';
@@ -44,15 +55,18 @@ export function markRootJob(h: Heap, p: P): boolean {
   const last = Math.min(first + JOB, end);
   let roots = 0;
   let marked = 0;
+  let spans = 0;
   for (let id = first; id < last; id++) {
     const s = spanAt(h, id);
     if (m[s + S_STATE] !== SpanState.inUse) continue;
     const n = markSpan(h, p, s);
+    spans++;
     roots += n;
     // The bytes of an object with pointers are counted when it is scanned.
     if ((m[s + S_SPANCLASS] & 1) === 1) marked += n * m[s + S_WORDS];
   }
   h.f[p.stats + T_ROOTS_MARKED] += roots;
+  h.f[p.stats + T_ROOT_SPANS] += spans;
   h.f[p.stats + T_MARKED] += marked * 8;
   return true;
 }
@@ -63,7 +77,7 @@ export const rootsTaken = (h: Heap): boolean => h.m[h.mheap + H_ROOT_NEXT] >= h.
 /** Marks the rooted slots of a span; returns how many were not marked yet. */
 function markSpan(h: Heap, p: P, s: number): number {
   const { m, solo } = h;
-  const at = m[s + S_START] * 32;
+  const at = m[s + S_BITS];
   const marks = h.markBits + at;
   const groups = (m[s + S_NELEMS] + 31) >> 5;
   const tiny = m[s + S_HAS_TINY] !== 0;
@@ -103,6 +117,7 @@ function stillRooted(h: Heap, s: number, group: number, hinted: number): number 
 export function markCurrentTiny(h: Heap, p: P): boolean {
   const { m } = h;
   let kept = false;
+  if (h.hollow) return markHollowTiny(h, p);
   for (const other of h.ps) {
     const block = m[other.at + P_TINY] - 1;
     if (block < 0 || h.u[tinyMaskAt(h, block)] === 0) continue;
@@ -110,10 +125,28 @@ export function markCurrentTiny(h: Heap, p: P): boolean {
     const page = (block / PAGE_WORDS) | 0;
     const s = m[h.pageSpan + page];
     const slot = (block - m[s + S_BASE]) >> 1;
-    const at = h.markBits + m[s + S_START] * 32 + (slot >> 5);
+    const at = h.markBits + m[s + S_BITS] + (slot >> 5);
     if (((m[at] >>> (slot & 31)) & 1) === 1) continue;
     m[at] |= 1 << (slot & 31);
     markPage(h, m[s + S_START]);
+    h.f[p.stats + T_MARKED] += 16;
+  }
+  return kept;
+}
+
+/** The same of a hollow heap, whose blocks are named by their bit. */
+function markHollowTiny(h: Heap, p: P): boolean {
+  const { m } = h;
+  let kept = false;
+  for (const other of h.ps) {
+    const bit = m[other.at + P_TINY] - 1;
+    if (bit < 0) continue;
+    const word = bit >> 5;
+    const mask = 1 << (bit & 31);
+    if ((m[h.droppedBits + word] & mask) !== 0) kept = true;
+    if ((m[h.markBits + word] & mask) !== 0) continue;
+    m[h.markBits + word] |= mask;
+    markPage(h, m[spanOfBit(h, bit) + S_START]);
     h.f[p.stats + T_MARKED] += 16;
   }
   return kept;

@@ -28,10 +28,10 @@ import { mappedPages } from '../heap/mheap.js';
 import {
   ctz,
   objectWord,
+  S_BITS,
   S_NELEMS,
   S_SPANCLASS,
   S_SPECIALS,
-  S_START,
   S_STATE,
   S_WORDS,
   SpanState,
@@ -137,7 +137,7 @@ export class Snapshot implements SnapshotCounts {
         const live = liveGroup(h, s, i);
         if (live === 0) continue;
         this.live += popcount32(live);
-        const first = (m[s + S_START] * 32 + i) * 32;
+        const first = (m[s + S_BITS] + i) * 32;
         for (let left = rootedGroup(h, s, i, live); left !== 0; left &= left - 1) {
           if (this.nodes === this.limit) {
             this.truncated = true;
@@ -190,7 +190,7 @@ export class Snapshot implements SnapshotCounts {
     for (let id = 1; id < last; id++) {
       const s = spanAt(h, id);
       if (m[s + S_STATE] !== SpanState.inUse || m[s + S_SPECIALS] === 0) continue;
-      const first = m[s + S_START] * 1024;
+      const first = m[s + S_BITS] * 32;
       let done = -1;
       eachSite(h, s, (slot, site) => {
         const name = first + slot;

@@ -11,7 +11,7 @@
  */
 
 import { type Heap, type P, P_ALLOC, T_MARKED } from './heap.js';
-import { popcount, S_ALLOC_CACHE, S_CACHE_BASE, S_SPANCLASS, S_START, S_WORDS } from './mspan.js';
+import { popcount, S_ALLOC_CACHE, S_BITS, S_CACHE_BASE, S_SPANCLASS, S_START, S_WORDS } from './mspan.js';
 import { NUM_SPAN_CLASSES } from './sizeclass.js';
 
 /** Marks the slots that a cached span is about to hand out. */
@@ -27,7 +27,7 @@ export function blackenSlot(h: Heap, p: P, s: number, slot: number): void {
 function blacken(h: Heap, p: P, s: number, group: number, slots: number): void {
   const { m } = h;
   if (slots === 0) return;
-  const at = m[s + S_START] * 32 + group;
+  const at = m[s + S_BITS] + group;
   if ((m[s + S_SPANCLASS] & 1) === 0) Atomics.or(m, h.scanBits + at, slots);
   const before = Atomics.or(m, h.markBits + at, slots);
   h.f[p.stats + T_MARKED] += popcount(slots & ~before) * m[s + S_WORDS] * 8;
@@ -46,7 +46,7 @@ export function unblackenGroup(h: Heap, p: P, s: number): void {
   const { m } = h;
   const slots = m[s + S_ALLOC_CACHE];
   if (slots === 0) return;
-  const at = m[s + S_START] * 32 + (m[s + S_CACHE_BASE] >> 5);
+  const at = m[s + S_BITS] + (m[s + S_CACHE_BASE] >> 5);
   const before = Atomics.and(m, h.markBits + at, ~slots);
   Atomics.and(m, h.scanBits + at, ~slots);
   h.f[p.stats + T_MARKED] -= popcount(before & slots) * m[s + S_WORDS] * 8;

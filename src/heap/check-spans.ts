@@ -20,6 +20,7 @@ import {
   S_ALLOC_CACHE,
   S_ALLOC_COUNT,
   S_BASE,
+  S_BITS,
   S_CACHE_BASE,
   S_FREEINDEX,
   S_HAS_TINY,
@@ -91,7 +92,7 @@ function checkSweepgen(h: Heap, r: Report, s: number, what: string): void {
 
 function checkBitmaps(h: Heap, r: Report, s: number, what: string): void {
   const { m } = h;
-  const at = m[s + S_START] * 32;
+  const at = m[s + S_BITS];
   const nelems = m[s + S_NELEMS];
   const unswept = m[s + S_SWEEPGEN] === h.scalar(H_SWEEPGEN) - 2;
   const freeindex = m[s + S_FREEINDEX];

@@ -14,7 +14,6 @@
 
 import {
   H_GC_PHASE,
-  H_HEAP_LIVE,
   H_SWEEPGEN,
   type Heap,
   type P,
@@ -27,6 +26,7 @@ import {
   T_SMALL_FREE,
 } from './heap.js';
 import { REUSABLE_CAP } from './layout.js';
+import { addHeapLive } from './live.js';
 import { fullSwept, partialSwept, pushSpan, takeSpan } from './mcentral.js';
 import { freeSpan } from './mheap.js';
 import {
@@ -34,6 +34,7 @@ import {
   S_ALLOC_CACHE,
   S_ALLOC_COUNT,
   S_BASE,
+  S_BITS,
   S_CACHE_BASE,
   S_COUNT_BEFORE,
   S_FREEINDEX,
@@ -43,9 +44,9 @@ import {
   S_PUBLISHED,
   S_SPANCLASS,
   S_SPECIALS,
-  S_START,
   S_SWEEPGEN,
   S_WORDS,
+  spanOfBit,
   writeDownFreeindex,
 } from './mspan.js';
 import { clobber, Found, isLinked, resolve, Status } from './objects.js';
@@ -65,7 +66,7 @@ const SPANCLASS = S_SPANCLASS;
 const SPECIALS = S_SPECIALS;
 const FREEINDEX = S_FREEINDEX;
 const BASE = S_BASE;
-const START = S_START;
+const BITS = S_BITS;
 const WORDS = S_WORDS;
 const CAP = REUSABLE_CAP;
 const TINY = TINY_SPAN_CLASS;
@@ -106,7 +107,7 @@ function freeCached(h: Heap, p: P, word: number, sub: number): boolean {
   const offset = word - m[s + BASE] - HEADER_WORDS[spc];
   const slot = Math.imul(offset, MAGIC[spc]) >>> 17;
   if (slot >= m[s + FREEINDEX] || Math.imul(slot, m[s + WORDS]) !== offset) return false;
-  const name = m[s + START] * 1024 + slot;
+  const name = m[s + BITS] * 32 + slot;
   const at = h.droppedBits + (name >> 5);
   const bit = 1 << (name & 31);
   if (h.solo === true) {
@@ -149,14 +150,14 @@ function freeAny(h: Heap, p: P, word: number, sub: number): number {
   }
   if (m[p.at + P_REUSABLE + spc] === REUSABLE_CAP) flushReusable(h, p, spc);
   const depth = m[p.at + P_REUSABLE + spc];
-  m[p.reusable + spc * REUSABLE_CAP + depth] = m[s + S_START] * 1024 + slot;
+  m[p.reusable + spc * REUSABLE_CAP + depth] = m[s + S_BITS] * 32 + slot;
   m[p.at + P_REUSABLE + spc] = depth + 1;
   return Status.ok;
 }
 
 /** Sets a slot's dropped bit; false if it was set. */
 function setDropped(h: Heap, s: number, slot: number): boolean {
-  const at = h.droppedBits + h.m[s + S_START] * 32 + (slot >> 5);
+  const at = h.droppedBits + h.m[s + S_BITS] + (slot >> 5);
   const bit = 1 << (slot & 31);
   if (h.solo) {
     const before = h.m[at];
@@ -201,12 +202,12 @@ function freeLargeNow(h: Heap, p: P, s: number): void {
   const npages = m[s + S_NPAGES];
   m[s + S_ALLOC_COUNT] = 0;
   // The slot is free before its root is forgotten: a recovery in between must not find the object rooted again.
-  m[h.allocBits + m[s + S_START] * 32] = 0;
+  m[h.allocBits + m[s + S_BITS]] = 0;
   m[s + S_FREEINDEX] = 0;
-  m[h.droppedBits + m[s + S_START] * 32] = 0;
+  m[h.droppedBits + m[s + S_BITS]] = 0;
   f[p.stats + T_LARGE_FREE] += npages * PAGE_SIZE;
   f[p.stats + T_LARGE_FREE_COUNT]++;
-  h.addScalar(H_HEAP_LIVE, -npages * PAGE_WORDS);
+  addHeapLive(h, -npages * PAGE_WORDS);
   freeSpan(h, p, s);
 }
 
@@ -223,7 +224,7 @@ export function flushReusable(h: Heap, p: P, spc: number): void {
   if (m[h.mheap + H_GC_PHASE] !== 0) return;
   const bySpan = new Map<number, number[]>();
   for (const name of names) {
-    const s = m[h.pageSpan + (name >> 10)];
+    const s = spanOfBit(h, name);
     const slots = bySpan.get(s);
     const slot = name & 1023;
     if (slots === undefined) bySpan.set(s, [slot]);
@@ -243,7 +244,7 @@ function returnSlots(h: Heap, p: P, s: number, slots: number[]): void {
     m[s + S_ALLOC_CACHE] = 0;
   }
   // Write down in allocBits what freeindex said, then open the slots.
-  const at = m[s + S_START] * 32;
+  const at = m[s + S_BITS];
   const nelems = m[s + S_NELEMS];
   writeDownFreeindex(h, s);
   // From here on the bitmap alone tells: a recovery half way through counts it again.
@@ -253,7 +254,7 @@ function returnSlots(h: Heap, p: P, s: number, slots: number[]): void {
     if (h.solo) m[h.droppedBits + at + (slot >> 5)] &= ~(1 << (slot & 31));
     else Atomics.and(m, h.droppedBits + at + (slot >> 5), ~(1 << (slot & 31)));
   }
-  m[s + S_NEEDZERO] = 1;
+  m[s + S_NEEDZERO] = h.dirty;
   m[s + S_CACHE_BASE] = 0;
   m[s + S_PUBLISHED] = 0;
   m[s + S_ALLOC_COUNT] -= slots.length;
@@ -263,13 +264,13 @@ function returnSlots(h: Heap, p: P, s: number, slots: number[]): void {
     refillAllocCache(h, s);
     return;
   }
-  h.addScalar(H_HEAP_LIVE, -slots.length * m[s + S_WORDS]);
+  addHeapLive(h, -slots.length * m[s + S_WORDS]);
   if (m[s + S_ALLOC_COUNT] === 0) freeSpanOfSlots(h, p, s);
   else pushSpan(h, p, s, m[s + S_ALLOC_COUNT] < nelems ? partialSwept(h) : fullSwept(h));
 }
 
 function freeSpanOfSlots(h: Heap, p: P, s: number): void {
   const { m } = h;
-  m.fill(0, h.allocBits + m[s + S_START] * 32, h.allocBits + m[s + S_START] * 32 + ((m[s + S_NELEMS] + 31) >> 5));
+  m.fill(0, h.allocBits + m[s + S_BITS], h.allocBits + m[s + S_BITS] + ((m[s + S_NELEMS] + 31) >> 5));
   freeSpan(h, p, s);
 }

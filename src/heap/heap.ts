@@ -12,7 +12,7 @@
 
 import { lock, unlock } from '../memory/lock.js';
 import { releaseMode } from '../memory/os.js';
-import { reserve, words32, words64 } from '../memory/reservation.js';
+import { RESERVATION_OFFSET, reserve, words32, words64 } from '../memory/reservation.js';
 import { ArenaState } from './arena.js';
 import {
   ARENA_STRIDE,
@@ -25,6 +25,8 @@ import {
   P_STRIDE,
   pagesOf,
   REUSABLE_CAP,
+  recordsOf,
+  widePlacesOf,
 } from './layout.js';
 import { PageAlloc } from './pagealloc.js';
 import { NUM_SPAN_CLASSES } from './sizeclass.js';
@@ -84,6 +86,10 @@ export const H_LIMITED = 47; // 1: the CPU limiter is on, there are no assists a
 export const H_PROFILE_RATE = 50; // main thread: bytes between two samples of the heap profile; 0: none
 export const H_LIMITER_LOCK = 49; // atomic: 1 while some P updates the limiter
 export const H_HEAP_SCAN = 48; // atomic: bytes / 8 of allocated objects that would be scanned
+export const H_WIDE_FREE = 51; // of a hollow heap: first free wide place, 0: none; single thread
+export const H_WIDE_NEXT = 52; // wide place that was never used yet
+export const H_NARROW_FREE = 53; // the same of narrow places
+export const H_NARROW_NEXT = 54;
 
 /** The collector's doubles, in region `gcStats`: with the world stopped. */
 export const G_DROPPED_AT_MARK = 0; // roots dropped as of the last mark
@@ -96,6 +102,10 @@ export const G_SWEEP_LIVE = 4; // heapLive, in bytes, when the sweep was paced
 export const G_SCAV_LIMIT_GOAL = 5; // bytes that may stay mapped under the memory limit, Infinity when that is no concern
 export const G_SCAV_PERCENT_GOAL = 6; // bytes that the scavenger leaves retained, Infinity when it has nothing to do
 export const G_MEMORY_LIMIT = 7; // bytes, Infinity when off
+export const G_LIVE = 8; // of a hollow heap: what H_HEAP_LIVE, H_TRIGGER, H_HEAP_SCAN and H_HEAP_MARKED are elsewhere
+export const G_TRIGGER = 9;
+export const G_SCAN = 10;
+export const G_MARKED = 11;
 export const PAUSES = 256;
 
 /** Go's MemProfileRate. */
@@ -167,6 +177,7 @@ export const T_ASSIST_WORK = 719; // bytes scanned by assists
 export const T_ASSIST_STOLEN = 720; // bytes of background credit taken by assists
 export const T_STOLEN_SPANS = 721; // spans taken from another P's queue
 export const T_SWEEP_NS = 722; // sweeping for allocations and in the background
+export const T_ROOT_SPANS = 723; // spans looked at for roots
 
 /** Which level served an allocation. */
 export const Served = { tiny: 0, mcache: 1, mcentral: 2, mheap: 3, os: 4 } as const;
@@ -226,8 +237,16 @@ export class Heap {
   readonly linkedBits: number;
   readonly tinyMasks: number;
   readonly pageAlloc: PageAlloc;
-  /** One P only: nobody else writes, so read-modify-write needs no atomics. */
+  /** One P only, or one thread for all: nobody else writes, so read-modify-write needs no atomics. */
   readonly solo: boolean;
+  /** No object has bytes: hollow.ts. */
+  readonly hollow: boolean;
+  /** What a span is marked with when its pages may be dirty: 1; 0 where there are no bytes. */
+  readonly dirty: number;
+  /** Span records; of a hollow heap, the owners of its places of bits, wide ones first, and how many of those there are. */
+  readonly records: number;
+  readonly placeOwner: number;
+  readonly widePlaces: number;
   /** Fresh pages from the OS, and released ones, really read zero. */
   readonly releases: boolean;
   readonly ps: readonly P[];
@@ -235,6 +254,8 @@ export class Heap {
   poll: () => void = () => {};
   /** Nanoseconds since the heap was made, on a clock that all its threads share. A simulation sets its own. */
   now: () => number;
+  /** Milliseconds since 1970; a simulation sets this as well. */
+  unix: () => number = Date.now;
 
   constructor(memory: HeapMemory) {
     const g = memory.geometry;
@@ -249,8 +270,10 @@ export class Heap {
     this.m = new Int32Array(memory.metadata);
     this.f = new Float64Array(memory.metadata);
     this.u = new Uint16Array(memory.metadata, r.tinyMasks.at * 2, r.tinyMasks.count);
-    this.w = words64(memory.reservation, g.reserve);
-    this.w32 = words32(memory.reservation, g.reserve);
+    this.hollow = g.hollow ?? false;
+    this.dirty = this.hollow ? 0 : 1;
+    this.w = words64(memory.reservation, this.hollow ? 0 : g.reserve);
+    this.w32 = words32(memory.reservation, this.hollow ? 0 : g.reserve);
     this.mheap = r.mheap.at;
     this.heapLock = r.heapLock.at;
     this.specialLock = r.specialLock.at;
@@ -277,21 +300,25 @@ export class Heap {
     this.linkedBits = r.linkedBits.at;
     this.tinyMasks = 0; // the uint16 view begins there
     this.pageAlloc = new PageAlloc(this.m, r.pageAlloc.at, chunksOf(g));
-    this.solo = g.procs === 1;
+    this.records = recordsOf(g);
+    this.placeOwner = r.placeOwner.at;
+    this.widePlaces = widePlacesOf(g);
+    this.solo = g.procs === 1 || this.hollow;
     this.releases = memory.releases;
     if (this.releases && releaseMode() !== 'madvise') throw new Error('this thread cannot give pages back, others can');
     this.ps = Array.from({ length: g.procs }, (_, id) => new P(this, id, r.p.at, r.pStats.at, r.reusable.at));
   }
 
   /** Makes a new, empty heap: reserves its memory and puts every P's mcache on the empty span. */
-  static create(options: { reserve: number; arenaSize: number; procs: number; clobberFree?: boolean }): Heap {
-    const geometry: Geometry = { reserve: options.reserve, arenaSize: options.arenaSize, procs: options.procs };
+  static create(options: Geometry & { clobberFree?: boolean }): Heap {
+    const { reserve: bytes, arenaSize, procs, hollow = false } = options;
+    const geometry: Geometry = { reserve: bytes, arenaSize, procs, hollow };
     const heap = new Heap({
       geometry,
-      reservation: reserve(geometry.reserve),
+      reservation: hollow ? new SharedArrayBuffer(RESERVATION_OFFSET) : reserve(bytes),
       metadata: new SharedArrayBuffer(heapLayout(geometry).bytes),
       born: performance.timeOrigin + performance.now(),
-      releases: releaseMode() === 'madvise',
+      releases: !hollow && releaseMode() === 'madvise',
       clobberFree: options.clobberFree ?? false,
     });
     heap.init();
@@ -316,6 +343,9 @@ export class Heap {
     this.f[this.gcStats + G_SCAV_LIMIT_GOAL] = Number.POSITIVE_INFINITY;
     this.f[this.gcStats + G_SCAV_PERCENT_GOAL] = Number.POSITIVE_INFINITY;
     this.f[this.gcStats + G_MEMORY_LIMIT] = Number.POSITIVE_INFINITY;
+    this.f[this.gcStats + G_TRIGGER] = Number.POSITIVE_INFINITY;
+    m[this.mheap + H_WIDE_NEXT] = 1; // place 0 is nobody's, so that 0 can end a list
+    m[this.mheap + H_NARROW_NEXT] = 1;
     for (const p of this.ps) {
       m.fill(this.spans, p.at + P_ALLOC, p.at + P_ALLOC + NUM_SPAN_CLASSES);
       m[p.at + P_ALIVE] = 1;

@@ -25,14 +25,31 @@ export interface Geometry {
   readonly arenaSize: number;
   /** Ps that the heap can ever have. */
   readonly procs: number;
+  /** A heap without bytes, for simulations: hollow.ts. */
+  readonly hollow?: boolean;
 }
 
 export const pagesOf = (g: Geometry): number => g.reserve / PAGE_SIZE;
 export const chunksOf = (g: Geometry): number => Math.ceil(pagesOf(g) / 512);
 export const arenasOf = (g: Geometry): number => g.reserve / g.arenaSize;
 
+/**
+ * A hollow heap has fewer span records than pages, and its bits lie where its spans are numbered, in two kinds of places: wide ones of 1,024 bits,
+ * narrow ones of 32 for spans of 32 slots and fewer. The bound on wide places keeps the number of a slot's bit in an int32.
+ */
+const MAX_HOLLOW_SPANS = 1 << 22;
+const MAX_WIDE_PLACES = 1 << 20;
+
+/** Span records of a heap. */
+export const recordsOf = (g: Geometry): number => (g.hollow ? Math.min(pagesOf(g), MAX_HOLLOW_SPANS) : pagesOf(g));
+/** Of a hollow heap: wide and narrow places for the bits of its spans. */
+export const widePlacesOf = (g: Geometry): number => (g.hollow ? Math.min(recordsOf(g), MAX_WIDE_PLACES) : 0);
+export const narrowPlacesOf = (g: Geometry): number => (g.hollow ? recordsOf(g) : 0);
+/** int32 words of each of the bitmaps with a bit a slot. */
+const bitWords = (g: Geometry): number => (g.hollow ? widePlacesOf(g) * 32 + narrowPlacesOf(g) : pagesOf(g) * 32);
+
 /** Entries of a P's mark queue: a power of two with room for every span that the heap can have. */
-export const markQueueSize = (g: Geometry): number => 2 ** Math.ceil(Math.log2(pagesOf(g) + 1));
+export const markQueueSize = (g: Geometry): number => 2 ** Math.ceil(Math.log2(recordsOf(g) + 1));
 
 /** int32 words of a span record. */
 export const SPAN_STRIDE = 32;
@@ -127,7 +144,7 @@ const TABLE = [
   {
     name: 'spans',
     type: 'i32',
-    count: (g) => (pagesOf(g) + 1) * SPAN_STRIDE,
+    count: (g) => (recordsOf(g) + 1) * SPAN_STRIDE,
     meaning: 'the span table: S_* in mspan.ts; a span belongs to whoever holds it (its `where` field says)',
   },
   { name: 'pageSpan', type: 'i32', count: pagesOf, meaning: 'per page: its span, 0 if none (heapArena.spans)' },
@@ -184,37 +201,44 @@ const TABLE = [
   {
     name: 'allocBits',
     type: 'i32',
-    count: (g) => pagesOf(g) * 32,
+    count: bitWords,
     meaning: "per page 1,024 slot bits: allocated as of the last sweep; the span's holder",
   },
   {
     name: 'markBits',
     type: 'i32',
-    count: (g) => pagesOf(g) * 32,
+    count: bitWords,
     meaning: 'per page 1,024 slot bits: reached by the collector; atomic while marking',
   },
   {
     name: 'scanBits',
     type: 'i32',
-    count: (g) => pagesOf(g) * 32,
+    count: bitWords,
     meaning: 'per page 1,024 slot bits: marked objects whose pointers were followed, or need not be; atomic',
   },
   {
     name: 'droppedBits',
     type: 'i32',
-    count: (g) => pagesOf(g) * 32,
+    count: bitWords,
     meaning: "per page 1,024 slot bits: the client's root was dropped (the root bits, inverted); atomic",
   },
   {
     name: 'linkedBits',
     type: 'i32',
-    count: (g) => pagesOf(g) * 32,
+    count: bitWords,
     meaning: 'per page 1,024 slot bits: some pointer to the object was stored since it was allocated; atomic',
+  },
+  {
+    name: 'placeOwner',
+    type: 'i32',
+    count: (g) => widePlacesOf(g) + narrowPlacesOf(g),
+    meaning: 'of a hollow heap, per place of bits: its span, or minus the next free place; single thread',
   },
   {
     name: 'tinyMasks',
     type: 'u16',
-    count: (g) => pagesOf(g) * 1024,
+    // A hollow heap counts the objects of a block instead.
+    count: (g) => (g.hollow ? widePlacesOf(g) * 1024 : pagesOf(g) * 1024),
     meaning: 'per 16-byte slot: bytes where tiny objects start (owner), bytes whose root was dropped (atomic)',
   },
 ] as const satisfies readonly RegionSpec<Geometry>[];

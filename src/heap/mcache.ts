@@ -12,10 +12,7 @@
 import { blackenGroup } from './black.js';
 import {
   H_GC_PHASE,
-  H_HEAP_LIVE,
-  H_HEAP_SCAN,
   H_SWEEPGEN,
-  H_TRIGGER,
   type Heap,
   type P,
   P_ALLOC,
@@ -33,6 +30,7 @@ import {
   T_SMALL_ALLOC,
   T_TINY_ALLOCS,
 } from './heap.js';
+import { addHeapLive, addHeapScan, heapTrigger } from './live.js';
 import { cacheSpan, freshen, uncacheSpan } from './mcentral.js';
 import {
   refillAllocCache,
@@ -98,7 +96,7 @@ export function refill(h: Heap, p: P, spc: number): number {
  */
 export function growLive(h: Heap, p: P, words: number): void {
   const { m } = h;
-  const live = h.addScalar(H_HEAP_LIVE, words);
+  const live = addHeapLive(h, words);
   if (m[h.mheap + H_GC_PHASE] !== 0) {
     m[p.at + P_ASSIST_DEBT] += words;
     m[p.at + P_SCAN_ALLOC] = 0;
@@ -106,10 +104,10 @@ export function growLive(h: Heap, p: P, words: number): void {
     return;
   }
   if (m[p.at + P_SCAN_ALLOC] !== 0) {
-    h.addScalar(H_HEAP_SCAN, m[p.at + P_SCAN_ALLOC]);
+    addHeapScan(h, m[p.at + P_SCAN_ALLOC]);
     m[p.at + P_SCAN_ALLOC] = 0;
   }
-  if (live >= m[h.mheap + H_TRIGGER]) p.attention = true;
+  if (live >= heapTrigger(h)) p.attention = true;
 }
 
 /** Moves what was handed out of a cached span into the P's counters. */
@@ -143,7 +141,7 @@ export function releaseAll(h: Heap, p: P): void {
     countCached(h, p, spc, s);
     // What was counted as live when the span was cached, but never handed out. A stale span was recounted by the mark.
     if (m[s + S_SWEEPGEN] !== sweepgen + 1) {
-      h.addScalar(H_HEAP_LIVE, -(m[s + S_NELEMS] - m[s + S_ALLOC_COUNT]) * m[s + S_WORDS]);
+      addHeapLive(h, -(m[s + S_NELEMS] - m[s + S_ALLOC_COUNT]) * m[s + S_WORDS]);
     }
     m[p.at + P_ALLOC + spc] = h.spans;
     uncacheSpan(h, p, s);

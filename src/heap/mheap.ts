@@ -53,6 +53,7 @@ import {
   Where,
 } from './mspan.js';
 import { pageCacheAlloc, pageCacheEmpty, pageCacheScav } from './pagecache.js';
+import { freePlace, hasPlace } from './place.js';
 import { scavengeForAlloc } from './scavenge.js';
 import { reclaim } from './sweep.js';
 
@@ -83,7 +84,7 @@ export function allocSpan(h: Heap, p: P, npages: number, spc: number): number {
       if (m[p.at + P_SPAN_CACHE_LEN] === 0) fillSpanCache(h, p);
       h.unlock();
     }
-    if (m[p.at + P_SPAN_CACHE_LEN] > 0) page = pageCacheAlloc(m, cache, npages);
+    if (m[p.at + P_SPAN_CACHE_LEN] > 0 && hasPlace(h, spc)) page = pageCacheAlloc(m, cache, npages);
     if (page >= 0) {
       scav = pageCacheScav;
       s = popSpanCache(h, p);
@@ -99,15 +100,16 @@ export function allocSpan(h: Heap, p: P, npages: number, spc: number): number {
     scav = h.pageAlloc.scav;
     if (page >= 0) {
       if (m[p.at + P_SPAN_CACHE_LEN] === 0) fillSpanCache(h, p);
-      s = popSpanCache(h, p);
+      if (m[p.at + P_SPAN_CACHE_LEN] > 0 && hasPlace(h, spc)) s = popSpanCache(h, p);
+      else h.pageAlloc.free(page, npages);
     }
     h.unlock();
-    if (page < 0) return 0;
+    if (s === 0) return 0;
   }
 
   takeInHand(h, p, s);
   const untouched = scav === npages && h.releases;
-  const needzero = allocNeedsZero(h, page, npages) && !untouched;
+  const needzero = allocNeedsZero(h, page, npages) && !untouched && !h.hollow;
   initSpan(h, s, page, npages, spc, needzero);
   for (let i = page; i < page + npages; i++) m[h.pageSpan + i] = s;
   Atomics.or(m, h.pageInUse + (page >> 5), 1 << (page & 31));
@@ -137,6 +139,7 @@ export function freeSpan(h: Heap, p: P, s: number): void {
   Atomics.and(m, h.pageMarks + (page >> 5), ~(1 << (page & 31)));
   // A loop: a call of TypedArray.fill costs more than the stores of a few pages.
   for (let i = h.pageSpan + page; i < h.pageSpan + page + npages; i++) m[i] = 0;
+  if (h.hollow) freePlace(h, s);
   h.addScalar(H_PAGES_INUSE, -npages);
   h.addScalar(H_PAGES_FREE, npages);
   h.pageAlloc.free(page, npages);
@@ -206,7 +209,7 @@ function takeRecord(h: Heap): number {
   if (s !== 0) m[at + H_SPAN_FREE] = m[s + S_NEXT];
   // A record for every page exists, and no P caches more than a few: they cannot run out before the pages do,
   // except that the last ones may all sit in caches; then the batch is short.
-  else if (m[at + H_SPAN_NEXT] <= h.pages) s = spanAt(h, m[at + H_SPAN_NEXT]++);
+  else if (m[at + H_SPAN_NEXT] <= h.records) s = spanAt(h, m[at + H_SPAN_NEXT]++);
   else return 0;
   m[at + H_SPAN_STRUCTS]++;
   if (m[at + H_SPAN_STRUCTS] > m[at + H_PEAK_STRUCTS]) m[at + H_PEAK_STRUCTS] = m[at + H_SPAN_STRUCTS];

@@ -22,6 +22,7 @@
 import { H_SWEEPGEN, type Heap, type P, P_HAND } from './heap.js';
 import { SPAN_STRIDE } from './layout.js';
 import { ctz32 as ctz, popcount32 as popcount } from './pallocbits.js';
+import { placeOfBit, takePlace } from './place.js';
 import { PAGE_WORDS, SPC_TO_HEADER_WORDS, SPC_TO_HEAP_BITS, SPC_TO_NELEMS, SPC_TO_WORDS } from './sizeclass.js';
 
 export const S_STATE = 0;
@@ -52,6 +53,7 @@ export const S_BORN = 24; // cycle in which it was made
 export const S_SWEPT_AT = 25; // cycle in which it was last swept
 export const S_COUNT_BEFORE = 26; // allocCount when it was cached
 export const S_HAS_LINKED = 28; // some slot of it has its linked bit set
+export const S_BITS = 29; // first int32 word of its bits, relative to each bitmap region
 export const S_OBLET = 27; // next piece of a large object to scan; atomic
 
 export const SpanState = { dead: 0, inUse: 1, manual: 2 } as const;
@@ -64,7 +66,12 @@ export const spanId = (h: Heap, s: number): number => (s - h.spans) / SPAN_STRID
 export const spanAt = (h: Heap, id: number): number => h.spans + id * SPAN_STRIDE;
 
 /** First int32 word of the span's allocBits, markBits, droppedBits, relative to each region. */
-export const bitsOffset = (m: Int32Array, s: number): number => m[s + S_START] * 32;
+export const bitsOffset = (m: Int32Array, s: number): number => m[s + S_BITS];
+
+/** The span whose slot has this bit, by the bit's number in any of the bitmaps. Of a span in use. */
+export function spanOfBit(h: Heap, bit: number): number {
+  return h.hollow ? h.m[h.placeOwner + placeOfBit(h, bit)] : h.m[h.pageSpan + (bit >> 10)];
+}
 
 /** The span of a page, or 0. */
 export const spanOfPage = (h: Heap, page: number): number => h.m[h.pageSpan + page];
@@ -87,6 +94,7 @@ export function initSpan(h: Heap, s: number, page: number, npages: number, spc: 
   const { m } = h;
   const large = spc < 2;
   m[s + S_START] = page;
+  m[s + S_BITS] = h.hollow ? takePlace(h, s, spc) : page * 32;
   m[s + S_NPAGES] = npages;
   m[s + S_SPANCLASS] = spc;
   m[s + S_WORDS] = large ? npages * PAGE_WORDS : SPC_TO_WORDS[spc];
@@ -97,7 +105,7 @@ export function initSpan(h: Heap, s: number, page: number, npages: number, spc: 
   m[s + S_ALLOC_COUNT] = 0;
   m[s + S_SWEEPGEN] = h.scalar(H_SWEEPGEN);
   m[s + S_NEEDZERO] = needzero ? 1 : 0;
-  m[s + S_BASE] = page * PAGE_WORDS;
+  m[s + S_BASE] = h.hollow ? 0 : page * PAGE_WORDS;
   m[s + S_QUEUED] = 0;
   m[s + S_COUNT_BEFORE] = 0;
   m[s + S_OBLET] = 0;
@@ -114,7 +122,7 @@ export function initSpan(h: Heap, s: number, page: number, npages: number, spc: 
   m[s + S_SWEPT_AT] = h.scalar(H_SWEEPGEN) >> 1;
   // Go presets the pointer bitmap of 8-byte scan spans: every one of their words is an object and a pointer.
   const bits = SPC_TO_HEAP_BITS[spc];
-  if (bits >= 0 && SPC_TO_WORDS[spc] === 1)
+  if (bits >= 0 && SPC_TO_WORDS[spc] === 1 && !h.hollow)
     h.w32.fill(-1, page * PAGE_WORDS * 2 + bits, page * PAGE_WORDS * 2 + bits + 32);
 }
 
@@ -128,27 +136,26 @@ export function groupMask(base: number, nelems: number): number {
 export function allocatedGroup(h: Heap, s: number, i: number): number {
   const { m } = h;
   return (
-    (m[h.allocBits + m[s + S_START] * 32 + i] | groupMask(i * 32, m[s + S_FREEINDEX])) &
-    groupMask(i * 32, m[s + S_NELEMS])
+    (m[h.allocBits + m[s + S_BITS] + i] | groupMask(i * 32, m[s + S_FREEINDEX])) & groupMask(i * 32, m[s + S_NELEMS])
   );
 }
 
 /** Puts into allocBits what freeindex says, so that the bitmap alone tells. By the span's holder. */
 export function writeDownFreeindex(h: Heap, s: number): void {
-  const at = h.allocBits + h.m[s + S_START] * 32;
+  const at = h.allocBits + h.m[s + S_BITS];
   for (let i = 0; i * 32 < h.m[s + S_NELEMS]; i++) h.m[at + i] = allocatedGroup(h, s, i);
 }
 
 export function isAllocated(h: Heap, s: number, slot: number): boolean {
   const { m } = h;
   if (slot < m[s + S_FREEINDEX]) return true;
-  return ((m[h.allocBits + m[s + S_START] * 32 + (slot >> 5)] >>> (slot & 31)) & 1) === 1;
+  return ((m[h.allocBits + m[s + S_BITS] + (slot >> 5)] >>> (slot & 31)) & 1) === 1;
 }
 
 /** Whether the client's root of the slot was dropped. */
 export function isDropped(h: Heap, s: number, slot: number): boolean {
   const { m } = h;
-  return ((m[h.droppedBits + m[s + S_START] * 32 + (slot >> 5)] >>> (slot & 31)) & 1) === 1;
+  return ((m[h.droppedBits + m[s + S_BITS] + (slot >> 5)] >>> (slot & 31)) & 1) === 1;
 }
 
 /** Slots that are allocated, counted from the bitmaps. */
@@ -173,7 +180,7 @@ export function objectWord(h: Heap, s: number, slot: number): number {
 export function refillAllocCache(h: Heap, s: number): boolean {
   const { m } = h;
   const nelems = m[s + S_NELEMS];
-  const alloc = h.allocBits + m[s + S_START] * 32;
+  const alloc = h.allocBits + m[s + S_BITS];
   const freeindex = m[s + S_FREEINDEX];
   let base = freeindex & ~31;
   let free = ~m[alloc + (base >> 5)] & groupMask(base, nelems) & (-1 << (freeindex & 31));

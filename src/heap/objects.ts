@@ -14,12 +14,12 @@ import {
   isAllocated,
   isDropped,
   S_BASE,
+  S_BITS,
   S_HAS_LINKED,
   S_LARGE_GIB,
   S_LARGE_REST,
   S_NELEMS,
   S_SPANCLASS,
-  S_START,
   S_STATE,
   S_WORDS,
   SpanState,
@@ -117,7 +117,7 @@ export function isFreed(h: Heap, found: Found): boolean {
 /** Whether a pointer into the slot was stored since it was allocated. */
 export function isLinked(h: Heap, s: number, slot: number): boolean {
   const { m } = h;
-  return ((m[h.linkedBits + m[s + S_START] * 32 + (slot >> 5)] >>> (slot & 31)) & 1) === 1;
+  return ((m[h.linkedBits + m[s + S_BITS] + (slot >> 5)] >>> (slot & 31)) & 1) === 1;
 }
 
 /** Notes that a pointer into the object at a word address was stored. By the write barrier. */
@@ -129,14 +129,14 @@ export function noteLink(h: Heap, word: number): void {
   const slot = spc < 2 ? 0 : ((word - m[s + S_BASE] + 0.5) * SPC_TO_INVERSE[spc]) | 0;
   if (slot >= m[s + S_NELEMS] || isLinked(h, s, slot)) return;
   m[s + S_HAS_LINKED] = 1;
-  Atomics.or(m, h.linkedBits + m[s + S_START] * 32 + (slot >> 5), 1 << (slot & 31));
+  Atomics.or(m, h.linkedBits + m[s + S_BITS] + (slot >> 5), 1 << (slot & 31));
 }
 
 /** Whether a slot stands on some P's stack. A look at other Ps' stacks, which may change this moment: it catches a mistake, nothing depends on it. */
 function isReusable(h: Heap, found: Found): boolean {
   const { m } = h;
   const spc = m[found.span + S_SPANCLASS];
-  const name = m[found.span + S_START] * 1024 + found.slot;
+  const name = m[found.span + S_BITS] * 32 + found.slot;
   for (const p of h.ps) {
     const stack = p.reusable + spc * REUSABLE_CAP;
     for (let i = m[p.at + P_REUSABLE + spc] - 1; i >= 0; i--) if (m[stack + i] === name) return true;

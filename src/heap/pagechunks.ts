@@ -18,8 +18,8 @@ import { PageSummary } from './pagesummary.js';
 import { allSet, BITMAP_WORDS, CHUNK_PAGES, LOG_CHUNK_PAGES, noneSet } from './pallocbits.js';
 import { ScavengeIndex } from './scavengeindex.js';
 
-/** The largest capacity: 32 GiB. */
-export const MAX_CHUNKS = 8192;
+/** The largest capacity: 256 GiB, for simulations; what holds bytes is smaller. */
+export const MAX_CHUNKS = 65_536;
 /** `searchAddr` when it is known that nothing is free. */
 export const MAX_SEARCH_ADDR = 0x7fffffff;
 

@@ -87,6 +87,7 @@ import {
   S_ALLOC_CACHE,
   S_ALLOC_COUNT,
   S_BASE,
+  S_BITS,
   S_CACHE_BASE,
   S_FREEINDEX,
   S_HAS_TINY,
@@ -252,7 +253,7 @@ function settleOrphans(h: Heap, dead: P, kept: Set<number>, listed: Map<number, 
  */
 function hintTiny(h: Heap, s: number): void {
   const { m, u } = h;
-  const at = h.droppedBits + m[s + S_START] * 32;
+  const at = h.droppedBits + m[s + S_BITS];
   for (let slot = 0; slot < m[s + S_NELEMS]; slot++) {
     const masks = tinyMaskAt(h, m[s + S_BASE] + slot * 2);
     u[masks + 1] &= u[masks];
@@ -276,7 +277,7 @@ function settle(h: Heap, dead: P, s: number, sweepgen: number): number {
     if (gen === sweepgen + 1) m[s + S_SWEEPGEN] = sweepgen - 2;
     else if (gen === sweepgen + 3) m[s + S_SWEEPGEN] = sweepgen;
   }
-  const at = m[s + S_START] * 32;
+  const at = m[s + S_BITS];
   for (let i = 0; i * 32 < m[s + S_NELEMS]; i++) m[h.droppedBits + at + i] &= allocatedGroup(h, s, i);
   if (m[s + S_HAS_TINY] !== 0) {
     // Without this the tiny masks of slots below freeindex would look like those of free ones.
@@ -299,7 +300,7 @@ function settle(h: Heap, dead: P, s: number, sweepgen: number): number {
 function dropUnanswered(h: Heap, dead: P, s: number): void {
   const { m } = h;
   if (m[s + S_OWNER] !== dead.id) return;
-  const at = m[s + S_START] * 32;
+  const at = m[s + S_BITS];
   for (let slot = m[s + S_PUBLISHED]; slot < m[s + S_FREEINDEX]; slot++) {
     const bit = 1 << (slot & 31);
     if ((m[h.allocBits + at + (slot >> 5)] & bit) !== 0) continue;

@@ -10,7 +10,7 @@
 import { lock, unlock } from '../memory/lock.js';
 import { H_SPECIAL_FREE, H_SPECIAL_NEXT, H_SPECIALS, type Heap, type P, P_WAITING } from './heap.js';
 import { MAX_SPECIALS, SPECIAL_STRIDE } from './layout.js';
-import { S_SPANCLASS, S_SPECIALS, S_START } from './mspan.js';
+import { S_BITS, S_SPANCLASS, S_SPECIALS } from './mspan.js';
 import { bucketOf, countFree, countSample } from './profile.js';
 
 const X_NEXT = 0;
@@ -74,7 +74,7 @@ export function removeSites(h: Heap, p: P, s: number, slot: number): void {
 /** Removes the specials of objects that the mark did not reach. By the span's sweeper. */
 export function sweepSpecials(h: Heap, p: P, s: number): void {
   const { m } = h;
-  const marks = h.markBits + m[s + S_START] * 32;
+  const marks = h.markBits + m[s + S_BITS];
   lock(m, h.specialLock, p.id, p.at + P_WAITING);
   unlinkWhere(h, s, (x) => {
     const slot = m[at(h, x) + X_SLOT];

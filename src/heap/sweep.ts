@@ -37,6 +37,7 @@ import {
   popcount,
   S_ALLOC_CACHE,
   S_ALLOC_COUNT,
+  S_BITS,
   S_CACHE_BASE,
   S_FREEINDEX,
   S_HAS_LINKED,
@@ -47,7 +48,6 @@ import {
   S_PUBLISHED,
   S_SPANCLASS,
   S_SPECIALS,
-  S_START,
   S_STATE,
   S_SWEEPGEN,
   S_SWEPT_AT,
@@ -98,7 +98,7 @@ export function sweepSpan(h: Heap, p: P, s: number, preserve: boolean): number {
   f[p.stats + T_SPANS_SWEPT]++;
   if (freed > 0) {
     if (spc >= 2) {
-      m[s + S_NEEDZERO] = 1;
+      m[s + S_NEEDZERO] = h.dirty;
       f[p.stats + T_SMALL_FREE + (spc >> 1)] += freed;
     } else {
       f[p.stats + T_LARGE_FREE] += npages * PAGE_SIZE;
@@ -142,7 +142,7 @@ function replaceAllocBits(h: Heap, p: P, s: number): number {
 
 function copyMarks(h: Heap, s: number): number {
   const { m } = h;
-  const at = m[s + S_START] * 32;
+  const at = m[s + S_BITS];
   const groups = (m[s + S_NELEMS] + 31) >> 5;
   let live = 0;
   for (let i = 0; i < groups; i++) {
@@ -161,7 +161,7 @@ function copyMarks(h: Heap, s: number): number {
 /** Forgets of dead slots that pointers to them were stored. */
 function clearLinks(h: Heap, s: number): void {
   const { m } = h;
-  const at = m[s + S_START] * 32;
+  const at = m[s + S_BITS];
   let any = 0;
   for (let i = 0; i * 32 < m[s + S_NELEMS]; i++) any |= m[h.linkedBits + at + i] &= m[h.markBits + at + i];
   if (any === 0) m[s + S_HAS_LINKED] = 0;
@@ -170,7 +170,7 @@ function clearLinks(h: Heap, s: number): void {
 /** Also for recovery, which clears the marks of whatever is not waiting to be swept. */
 export function clearMarks(h: Heap, s: number): void {
   const { m } = h;
-  const at = m[s + S_START] * 32;
+  const at = m[s + S_BITS];
   const groups = (m[s + S_NELEMS] + 31) >> 5;
   for (let i = 0; i < groups; i++) m[h.markBits + at + i] = 0;
   if ((m[s + S_SPANCLASS] & 1) === 1) return;
@@ -179,7 +179,7 @@ export function clearMarks(h: Heap, s: number): void {
 
 function clobberDead(h: Heap, s: number): void {
   const { m } = h;
-  const at = m[s + S_START] * 32;
+  const at = m[s + S_BITS];
   const freeindex = m[s + S_FREEINDEX];
   for (let slot = 0; slot < m[s + S_NELEMS]; slot++) {
     const bit = 1 << (slot & 31);

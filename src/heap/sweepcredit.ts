@@ -8,7 +8,6 @@
 import {
   G_SWEEP_LIVE,
   G_SWEEP_PPB,
-  H_HEAP_LIVE,
   H_PAGES_INUSE,
   H_PAGES_SWEPT,
   H_PAGES_SWEPT_BASIS,
@@ -17,6 +16,7 @@ import {
   type P,
   T_SWEEP_NS,
 } from './heap.js';
+import { heapLive } from './live.js';
 import { PAGE_SIZE } from './sizeclass.js';
 import { sweepOne } from './sweep.js';
 
@@ -26,7 +26,7 @@ const SLACK = 1 << 20;
 /** Sets what each allocated byte owes, given the next trigger in bytes. With the world stopped. */
 export function paceSweeper(h: Heap, trigger: number): void {
   const { f, gcStats } = h;
-  const live = h.scalar(H_HEAP_LIVE) * 8;
+  const live = heapLive(h) * 8;
   f[gcStats + G_SWEEP_PPB] = 0;
   if (h.scalar(H_SWEEP_DONE) !== 0) return;
   const distance = Math.max(trigger - live - SLACK, PAGE_SIZE);
@@ -58,6 +58,6 @@ export function sweepDebt(h: Heap, bytes: number): number {
   const { f, gcStats } = h;
   const ppb = f[gcStats + G_SWEEP_PPB];
   if (ppb === 0) return 0;
-  const target = Math.trunc(ppb * (bytes + h.scalar(H_HEAP_LIVE) * 8 - f[gcStats + G_SWEEP_LIVE]));
+  const target = Math.trunc(ppb * (bytes + heapLive(h) * 8 - f[gcStats + G_SWEEP_LIVE]));
   return target - (h.scalar(H_PAGES_SWEPT) - h.scalar(H_PAGES_SWEPT_BASIS));
 }

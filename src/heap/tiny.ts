@@ -14,7 +14,7 @@
 
 import { type Heap, type P, P_REQUESTED, P_TINY, P_TINY_ALLOCS, P_TINY_OFFSET, Served } from './heap.js';
 import { allocSlot } from './malloc.js';
-import { S_BASE, S_HAS_TINY, S_NELEMS, S_START } from './mspan.js';
+import { S_BASE, S_BITS, S_HAS_TINY, S_NELEMS } from './mspan.js';
 import { PAGE_SHIFT, TINY_SIZE, TINY_SPAN_CLASS } from './sizeclass.js';
 
 /** Index, in the uint16 view, of a slot's start mask; its dropped mask follows. `word`: the block's word address. */
@@ -69,7 +69,7 @@ export function isCurrentTiny(h: Heap, word: number): boolean {
 /** Forgets the tiny objects of every slot that is not allocated any more. By the span's sweeper. */
 export function clearTinyMasks(h: Heap, s: number): void {
   const { m, u } = h;
-  const alloc = h.allocBits + m[s + S_START] * 32;
+  const alloc = h.allocBits + m[s + S_BITS];
   let any = false;
   for (let slot = 0; slot < m[s + S_NELEMS]; slot++) {
     const at = tinyMaskAt(h, m[s + S_BASE] + slot * 2);

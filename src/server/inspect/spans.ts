@@ -13,6 +13,7 @@ import {
   S_ALLOC_CACHE,
   S_ALLOC_COUNT,
   S_BASE,
+  S_BITS,
   S_CACHE_BASE,
   S_FREEINDEX,
   S_LARGE_GIB,
@@ -172,7 +173,7 @@ function slotViews(h: Heap, s: number) {
   const { m, u } = h;
   const spc = m[s + S_SPANCLASS];
   const words = m[s + S_WORDS];
-  const marks = h.markBits + m[s + S_START] * 32;
+  const marks = h.markBits + m[s + S_BITS];
   const reusable = new Set<number>();
   for (const p of h.ps) for (const word of reusableSlots(h, p, spc)) reusable.add(word);
   const cached = m[s + S_WHERE] === Where.mcache;
