@@ -1,6 +1,7 @@
 /** `…/gc`: POST collects now, GET tells of the last 256 cycles. */
 
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox';
+import { gctraceLine } from '../src/gc/gctrace.js';
 import { pacerView } from '../src/gc/pacing.js';
 import { type CycleRecord, cycleRecords } from '../src/gc/record.js';
 import { Why } from '../src/gc/state.js';
@@ -9,7 +10,6 @@ import { Op } from '../src/sched/ops.js';
 import { callJson, heapsOf, RUNS } from '../src/server/route.js';
 import { HeapParams } from '../src/server/schemas/common.js';
 import { GcAnswer, GcBody, GcHistory, GcQuery } from '../src/server/schemas/gc.js';
-import { gctraceLine } from '../src/telemetry/gctrace.js';
 
 const gc: FastifyPluginCallbackTypebox = (app, _options, done) => {
   const heaps = heapsOf(app);

@@ -190,7 +190,7 @@ function claimTinyBlock(h: Heap, block: number): boolean {
   return true;
 }
 
-function freeLargeNow(h: Heap, p: P, s: number): void {
+export function freeLargeNow(h: Heap, p: P, s: number): void {
   const { m, f } = h;
   const sweepgen = h.scalar(H_SWEEPGEN);
   while (!takeSpan(h, p, s, sweepgen)) {

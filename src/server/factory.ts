@@ -1,9 +1,9 @@
 /** Where the server meets the scheduler: the one place that knows how a heap is made. */
 
 import type { FastifyBaseLogger } from 'fastify';
+import { gctraceLine } from '../gc/gctrace.js';
 import { cycleRecords } from '../gc/record.js';
 import { HeapHost } from '../sched/host.js';
-import { gctraceLine } from '../telemetry/gctrace.js';
 import type { Config } from './config.js';
 import type { HeapFactory } from './hosted.js';
 

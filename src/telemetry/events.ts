@@ -12,11 +12,11 @@
  * block. Main thread only.
  */
 
+import { gctraceLine } from '../gc/gctrace.js';
 import { cycleRecords } from '../gc/record.js';
 import { H_NUM_GC } from '../heap/heap.js';
 import { EventRing } from './event-ring.js';
 import { EventStream, type Sink, type StreamEnd } from './event-stream.js';
-import { gctraceLine } from './gctrace.js';
 import { readSample, type Sampled } from './sample.js';
 
 export const MAX_RATE = 10;

@@ -6,8 +6,8 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, test, vi } from 'vitest';
+import { formatMs, gctraceLine } from '../../src/gc/gctrace.js';
 import type { CycleRecord } from '../../src/gc/record.js';
-import { formatMs, gctraceLine } from '../../src/telemetry/gctrace.js';
 import { Server } from '../golden/server.js';
 
 /** What Go's fmtNSAsMS can print: 0; 0.001 to 0.099; 0.10 to 0.99; 1.0 to 9.9; 10 and more. */

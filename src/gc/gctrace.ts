@@ -11,7 +11,7 @@
  * There are no stacks and no globals here: always 0 MB.
  */
 
-import type { CycleRecord } from '../gc/record.js';
+import type { CycleRecord } from './record.js';
 
 /**
  * Nanoseconds as milliseconds, as gctrace writes them: whole from 10 ms on, below that two significant digits with at most three decimals,
