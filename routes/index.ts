@@ -27,6 +27,7 @@ import pprof from './pprof.js';
 import problems from './problems.js';
 import ps from './ps.js';
 import reach from './reach.js';
+import recording from './recording.js';
 import runtimeMetrics from './runtime-metrics.js';
 import scavenge from './scavenge.js';
 import sd from './sd.js';
@@ -56,6 +57,7 @@ const OF_A_HEAP = [
   pprof,
   runtimeMetrics,
   heapSnapshot,
+  recording,
   events,
   workloads,
   doctor,

@@ -29,6 +29,7 @@ import { PAGE_SIZE } from '../heap/sizeclass.js';
 import { releaseMode } from '../memory/os.js';
 import { reachAnswer } from './inspect-ops.js';
 import { Op } from './ops.js';
+import { markRooted } from './rooted-op.js';
 import type { Shared } from './shared.js';
 import { takeSnapshot } from './snapshot-op.js';
 import { startTheWorld, stopTheWorld } from './world.js';
@@ -72,6 +73,9 @@ export class Admin {
         break;
       case Op.snapshot:
         takeSnapshot(this.h, this.k, this.p, a, r);
+        break;
+      case Op.rooted:
+        markRooted(this.h, this.k, this.p, a, r);
         break;
       default:
         break;

@@ -55,13 +55,15 @@ function happened(heap: Heap, m: Int32Array, at: number, completed: number): Sch
     case Op.check:
     case Op.reach:
     case Op.snapshot:
+    case Op.rooted:
       return 'no';
     default:
       return completed > 0 ? 'yes' : 'unknown';
   }
 }
 
-function isFreed(heap: Heap, lo: number, hi: number): boolean {
+/** Whether the root of the object at an address is gone. Of a tiny object: whether those of its whole block are. */
+export function isFreed(heap: Heap, lo: number, hi: number): boolean {
   const { m } = heap;
   const word = Math.floor(((hi >>> 0) * 2 ** 32 + (lo >>> 0) - HEAP_BASE) / 8);
   if (word < 0 || word >= heap.pages << (PAGE_SHIFT - 3)) return false;

@@ -5,6 +5,7 @@
  * that ran it died. The main thread itself never allocates, sweeps or marks: `heap` is a view for looking only.
  */
 
+import type { Rooted } from '../gc/rooted.js';
 import type { Heap } from '../heap/heap.js';
 import type { TypeTable } from '../heap/types.js';
 import type { LockStats } from '../memory/lock.js';
@@ -75,6 +76,23 @@ export interface HostStats {
   ps: { status: string; m: number }[];
 }
 
+/**
+ * Told of all that is allocated and freed on a heap, on the main thread, before the client is answered (tap.ts). Addresses come as halves. It must
+ * be quick, and never throw.
+ */
+export interface AllocRecorder {
+  /** The moment from which it counts, and what is rooted then; null if the recorder did not ask. Before everything else, once. */
+  begin(rooted: Rooted | null): void;
+  /** What follows ran on P `p`. */
+  on(p: number): void;
+  /** `size`: as requested. Of size 0 the address lies below the heap. */
+  malloc(lo: number, hi: number, size: number, scan: boolean): void;
+  /** A root was dropped, or the slot freed for immediate reuse. */
+  free(lo: number, hi: number): void;
+  /** Whether an object is live, as far as the recorder was told. */
+  holds(lo: number, hi: number): boolean;
+}
+
 export interface HeapScheduler {
   readonly name: string;
   /** This thread's view of the heap, for inspection: read only. */
@@ -93,6 +111,15 @@ export interface HeapScheduler {
   take(length: number): Piece;
   /** `submit` as a promise of a copy of the result words. */
   call(op: number, p: number, a: ArrayLike<number>): Promise<{ p: number; r: Int32Array }>;
+  /**
+   * Tells `recorder` of everything from a moment on; resolves when it has come. `live`: with what is rooted then. One recorder a heap: see
+   * `recorded`. Rejects with SchedError.
+   */
+  record(recorder: AllocRecorder, live: boolean): Promise<void>;
+  /** Tells this recorder no more. */
+  endRecord(recorder: AllocRecorder): void;
+  /** Whether the heap has a recorder. */
+  readonly recorded: boolean;
   stats(): HostStats;
   /** Ends the worker of a P at once, as a crash would. For tests and fault drills. */
   terminateM(p: number): Promise<void>;

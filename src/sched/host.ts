@@ -20,7 +20,15 @@ import type { EffectiveSettings, HeapSummary, HostedHeap, LiveSettings } from '.
 import { fate, lostGs } from './dead.js';
 import { Dispatcher } from './dispatch.js';
 import { Exchange } from './exchange.js';
-import { type Done, type GView, type HeapScheduler, type HostStats, type Piece, SchedError } from './host-api.js';
+import {
+  type AllocRecorder,
+  type Done,
+  type GView,
+  type HeapScheduler,
+  type HostStats,
+  type Piece,
+  SchedError,
+} from './host-api.js';
 import { Ms } from './ms.js';
 import { isLong, Op } from './ops.js';
 import {
@@ -52,6 +60,7 @@ import {
 } from './shared.js';
 import { Sites } from './sites.js';
 import { Sysmon } from './sysmon.js';
+import { Tap } from './tap.js';
 import { worldStops } from './world.js';
 
 /** A batch of more records than this is not short. */
@@ -95,12 +104,14 @@ export class HeapHost implements HeapScheduler, HostedHeap {
   private readonly freeFrames: number[] = Array.from({ length: FRAMES }, (_, i) => FRAMES - 1 - i);
   private readonly views: Int32Array[];
   private readonly view = new FrameView();
-  private restarts = 0;
+  restarts = 0;
   private inFlight = 0;
   private closing: Promise<void> | null = null;
   private closed = false;
   private sysmon: Sysmon | undefined;
   private whenEmpty: (() => void) | null = null;
+  /** Who is told of every G that is done; null while nobody records. */
+  private tap: Tap | null = null;
 
   private constructor(name: string, settings: EffectiveSettings, options: HostOptions) {
     this.name = name;
@@ -205,6 +216,25 @@ export class HeapHost implements HeapScheduler, HostedHeap {
     });
   }
 
+  get recorded(): boolean {
+    return this.tap !== null;
+  }
+
+  async record(recorder: AllocRecorder, live: boolean): Promise<void> {
+    if (this.tap !== null) throw new Error(`heap ${this.name} is being recorded`);
+    this.tap = new Tap(this.k, this, recorder, live);
+    try {
+      await this.tap.start();
+    } catch (error) {
+      this.endRecord(recorder);
+      throw error;
+    }
+  }
+
+  endRecord(recorder: AllocRecorder): void {
+    if (this.tap?.recorder === recorder) this.tap = null;
+  }
+
   stats(): HostStats {
     const { k, procs } = this;
     const each = <T>(f: (sp: number, p: number) => T): T[] => Array.from({ length: procs }, (_, p) => f(k.sp(p), p));
@@ -302,6 +332,7 @@ export class HeapHost implements HeapScheduler, HostedHeap {
       let head = m[sp + SP_DONE_HEAD];
       while (head !== tail) {
         const g = m[k.done + p * FRAMES + (head & (FRAMES - 1))];
+        if (this.tap !== null && this.pending[g] !== null) this.tap.ended(g, p, head);
         head = (head + 1) | 0;
         Atomics.store(m, sp + SP_DONE_HEAD, head);
         this.finish(g, null);
@@ -353,10 +384,13 @@ export class HeapHost implements HeapScheduler, HostedHeap {
   private answerDead(g: number): void {
     const { k } = this;
     if (k.m[k.frame(g) + F_STATUS] === GStatus.done) {
+      this.tap?.died(g, null);
       this.finish(g, null);
       return;
     }
-    const { happened, completed } = fate(this.heap, k, g);
+    const what = fate(this.heap, k, g);
+    const { happened, completed } = what;
+    this.tap?.died(g, what);
     const text = `the thread of P${k.m[k.frame(g) + F_RAN]} died while it ran this operation`;
     this.finish(g, new SchedError('m-died', text, happened, completed));
   }

@@ -49,6 +49,8 @@ export const Op = {
   scavenge: 13,
   /** The objects that the roots reach, and their pointers (gc/snapshot.ts). A0 objects at most; A1 exchange offset. R0 to R5 its counts. */
   snapshot: 14,
+  /** Marks the moment from which a recording counts (rooted-op.ts). A0 exchange offset; A1 length; A2 1: with the rooted objects. R0: words. */
+  rooted: 15,
 } as const;
 
 /** Operations on a heap as a whole, which may take long. */

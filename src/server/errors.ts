@@ -200,6 +200,12 @@ export const ERRORS = {
     meaning: 'Workloads run on the main thread beside the requests, so their number is limited (GOHEAP_MAX_LOADS).',
     remedy: 'Stop a workload or wait until one ends, or start the server with a higher GOHEAP_MAX_LOADS.',
   },
+  'recording-under-way': {
+    status: 409,
+    title: 'The heap is being recorded',
+    meaning: 'A heap has one recording at a time (`GET …/recording`): each keeps account of every object.',
+    remedy: 'Wait until the other one ends, or end it: it ends when its client closes the connection.',
+  },
   'workload-needs-limit': {
     status: 409,
     title: 'The workload needs a memory limit',
