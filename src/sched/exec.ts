@@ -9,9 +9,9 @@
 import { storePointer, writeBytes } from '../gc/barrier.js';
 import type { Collector } from '../gc/collector.js';
 import { dropRoot, freeNow } from '../heap/free.js';
-import { H_PROFILE_RATE, H_SWEEPGEN, HEAP_BASE, type Heap, type P, Served, T_SERVED } from '../heap/heap.js';
+import { H_PROFILE_RATE, H_SWEEPGEN, HEAP_BASE, type Heap, type P, P_ALLOC, Served, T_SERVED } from '../heap/heap.js';
 import { mallocNoscan, mallocScan, ZERO_BASE } from '../heap/malloc.js';
-import { S_FREEINDEX, S_PUBLISHED, S_WORDS } from '../heap/mspan.js';
+import { S_FREEINDEX, S_PUBLISHED, S_SPANCLASS, S_WORDS } from '../heap/mspan.js';
 import { byteOffset, Found, isFreed, pointsInside, resolve, Status, usableBytes } from '../heap/objects.js';
 import { PAGE_SHIFT } from '../heap/sizeclass.js';
 import { addSite } from '../heap/specials.js';
@@ -139,7 +139,9 @@ export class Executor {
     to[at + 1] = (BASE_HI + (word >> 29)) | (p.served << 24);
     if (word !== ZERO_BASE) {
       const s = h.m[h.pageSpan + (word >> (PAGE_SHIFT - 3))];
-      h.m[s + S_PUBLISHED] = h.m[s + S_FREEINDEX];
+      const spc = h.m[s + S_SPANCLASS];
+      // Not of a slot that is used again in a span of another P, which moves both of these on at any time.
+      if (spc < 2 || h.m[p.at + P_ALLOC + spc] === s) h.m[s + S_PUBLISHED] = h.m[s + S_FREEINDEX];
       // As in Go, what shares a tiny block is not counted.
       if (p.served !== Served.tiny && (this.untilSample -= h.m[s + S_WORDS] * 8) < 0) this.sample(s);
       if ((flags & Flag.unrooted) !== 0) this.unrooted = word;
