@@ -4,9 +4,8 @@
  * their alerts, not models of programs.
  */
 
+import type { KindName } from '../../src/workloads/texts.js';
 import { RemoteHeap, type Settings } from './heap.js';
-
-const MIB = 1 << 20;
 
 /** Done again as soon as it is over. */
 export type Lane = () => Promise<void>;
@@ -16,6 +15,8 @@ export interface Workload {
   /** What the user of a heap did to deserve it. */
   readonly story: string;
   readonly settings: Settings;
+  /** The server's workload that does it, where there is one. */
+  readonly kind?: KindName;
   /** Brings the heap into its state; answers with what has to be done again and again, side by side, to keep it there. */
   run(heap: RemoteHeap): Promise<Lane[]>;
 }
@@ -24,44 +25,41 @@ const times = (n: number, make: (i: number) => Lane): Lane[] => Array.from({ len
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** A workload of the server: it goes on by itself, until its heap is deleted. */
-const builtIn =
-  (workload: string, parameters: object = {}) =>
-  async (heap: RemoteHeap): Promise<Lane[]> => {
+const builtIn = (workload: KindName, parameters: object = {}) => ({
+  kind: workload,
+  run: async (heap: RemoteHeap): Promise<Lane[]> => {
     await heap.json('POST', '/workloads', { workload, duration: '5m', ...parameters });
     return [];
-  };
+  },
+});
 
 /** A heap that is well. */
-export const HEALTHY = { story: 'workload larson', run: builtIn('larson') };
+export const HEALTHY = { story: 'workload larson', ...builtIn('larson') };
 
 export const WORKLOADS: readonly Workload[] = [
   {
     alert: 'NearMemoryLimit',
     story: 'workload thrash: the live heap fills 85 % of its limit and more',
     settings: { gomemlimit: '96MiB', reserve: '512MiB' },
-    run: builtIn('thrash'),
+    ...builtIn('thrash'),
   },
   {
     alert: 'GCThrashing',
     story: 'workload thrash: traffic just below the limit, so that one collection follows the other',
     settings: { gomemlimit: '96MiB', reserve: '512MiB' },
-    run: builtIn('thrash', { rate: 120_000 }),
+    ...builtIn('thrash'),
   },
   {
     alert: 'FragmentationHigh',
     story: 'workload fragmentation: of waves of objects one in 64 survives, one in each span or two',
     settings: { reserve: '512MiB' },
-    run: builtIn('fragmentation', { bytes: '128MiB', rate: 200_000 }),
+    ...builtIn('fragmentation'),
   },
   {
     alert: 'RetainedIdle',
-    story: '256 MiB were allocated and freed; with GOGC=off nothing tells the scavenger what to give back',
+    story: 'workload peak: 256 MiB come and go; with GOGC=off nothing tells the scavenger what to give back',
     settings: { gogc: 'off', reserve: '1GiB' },
-    run: async (heap) => {
-      await heap.free(await heap.alloc(256, MIB));
-      await heap.gc();
-      return [];
-    },
+    ...builtIn('peak'),
   },
   {
     alert: 'SweepDebtGrowing',
@@ -89,19 +87,9 @@ export const WORKLOADS: readonly Workload[] = [
   },
   {
     alert: 'McacheThrash',
-    story: 'of 4,000 full spans two objects each are freed and allocated anew, again and again',
+    story: 'workload holes: of full spans two objects each die and are allocated anew, again and again',
     settings: { reserve: '512MiB' },
-    run: async (heap) => {
-      const all = await heap.alloc(4000 * 128, 64);
-      let some = all.filter((_, i) => i % 64 === 0);
-      return [
-        async () => {
-          await heap.free(some);
-          await heap.json('POST', '/sweep', { mark: 'always' });
-          some = await heap.alloc(some.length, 64);
-        },
-      ];
-    },
+    ...builtIn('holes'),
   },
   {
     alert: 'CentralContention',
@@ -117,12 +105,12 @@ export const WORKLOADS: readonly Workload[] = [
     alert: 'ReservationNearEnd',
     story: 'workload leak, up to 60 MiB in a reservation of 64 MiB',
     settings: { reserve: '64MiB' },
-    run: builtIn('leak', { bytes: '60MiB', rate: 100_000 }),
+    ...builtIn('leak', { bytes: '60MiB', rate: 100_000 }),
   },
   {
     alert: 'LiveHeapLeak',
     story: 'workload leak: of five objects one is never freed; GOGC=25, so that cycles find it out soon',
     settings: { gogc: 25, reserve: '1GiB' },
-    run: builtIn('leak', { rate: 20_000 }),
+    ...builtIn('leak', { rate: 20_000 }),
   },
 ];

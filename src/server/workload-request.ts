@@ -1,6 +1,7 @@
 /** From what a client asks of a workload to what the workload goes by, with every default filled in; and back to JSON. */
 
 import { DEFAULT_PROFILE, KINDS, type Kind } from '../workloads/catalog.js';
+import { WORDS } from '../workloads/texts.js';
 import type { Parameters, Workload } from '../workloads/workload.js';
 import { GO_DURATION_WORDS, parseGoDuration } from './goduration.js';
 import { parseGoSize } from './gosize.js';
@@ -19,7 +20,7 @@ const invalid = (field: string, allowed: string, value: unknown): Problem =>
 function duration(value: number | string): number {
   const ms = typeof value === 'number' ? value * 1000 : parseGoDuration(value);
   if (ms === undefined || ms < 1 || ms > MAX_DURATION) {
-    throw invalid('duration', `a number of seconds, or ${GO_DURATION_WORDS}, more than nothing and at most 1h`, value);
+    throw invalid('duration', `a number of seconds, or ${GO_DURATION_WORDS}, more than nothing and at most 24h`, value);
   }
   return Math.round(ms);
 }
@@ -76,7 +77,7 @@ export function workloadParameters(body: WorkloadBody, settings: EffectiveSettin
 export function workloadView(workload: Workload) {
   const { id, parameters, tally, state, ending, startedAt, endedAt, rounds, late, setbacks, live } = workload;
   const { workload: name, seed, rate, bytes, p, keep, k, profile } = parameters;
-  const { shows, alerts } = KINDS[name];
+  const { shows, alerts } = WORDS[name];
   return {
     id,
     workload: name,
@@ -98,6 +99,7 @@ export function workloadView(workload: Workload) {
       allocatedBytes: tally.bytes,
       frees: tally.frees,
       stores: tally.stores,
+      collections: tally.collections,
       failed: tally.failed,
       exhausted: tally.exhausted,
       setbacks,

@@ -26,6 +26,8 @@ export class Tally {
   allocs = 0;
   frees = 0;
   stores = 0;
+  /** Collections that it asked for itself, as a program calls runtime.GC. */
+  collections = 0;
   /** Asked for by the allocs that succeeded. */
   bytes = 0;
   /** Records that the heap refused, and of those, allocs for which it had no room. */

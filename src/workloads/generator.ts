@@ -43,6 +43,8 @@ export interface Generator {
   readonly sets: readonly (readonly Objects[])[];
   /** Writes the next round. */
   round(batches: readonly Batch[]): void;
+  /** Whether the round just answered ends with a call of runtime.GC. Asking takes the wish. */
+  wantsGC?(): boolean;
 }
 
 /** One P's part of a generator that treats all Ps alike and apart. */
@@ -53,6 +55,8 @@ export abstract class Lane {
   protected readonly share: number;
   protected readonly most: number;
   readonly sets: Objects[] = [];
+  /** Set by a round that shall end with a collection. */
+  gc = false;
 
   constructor(plan: Plan, lane: number) {
     this.plan = plan;
@@ -106,5 +110,14 @@ export class Lanes implements Generator {
 
   round(batches: readonly Batch[]): void {
     for (let i = 0; i < batches.length; i++) this.lanes[i].round(batches[i]);
+  }
+
+  wantsGC(): boolean {
+    let wanted = false;
+    for (const lane of this.lanes) {
+      wanted ||= lane.gc;
+      lane.gc = false;
+    }
+    return wanted;
   }
 }

@@ -10,12 +10,14 @@
  * in fifty rounds on end, the workload stops.
  */
 
+import { Why } from '../gc/state.js';
 import { H_NUM_GC, type Heap } from '../heap/heap.js';
 import { type Piece, SchedError } from '../sched/host-api.js';
 import { Op } from '../sched/ops.js';
 import { Batch, MAX_RECORDS, PIECE_BYTES, Tally } from './batch.js';
-import { KINDS, type KindName } from './catalog.js';
+import { KINDS } from './catalog.js';
 import type { Generator, GuideStage } from './generator.js';
+import type { KindName } from './texts.js';
 
 /** Most records of one round, over all Ps, and fewest of one batch. */
 const ROUND = 4096;
@@ -138,9 +140,13 @@ export class Workload {
   stop(why: Ending): void {
     if (this.ending !== undefined) return;
     this.ending = why;
+    this.halt();
+    if (this.outstanding === 0) this.clear();
+  }
+
+  private halt(): void {
     clearInterval(this.timer);
     clearTimeout(this.deadline);
-    if (this.outstanding === 0) this.clear();
   }
 
   private turn(): void {
@@ -155,7 +161,26 @@ export class Workload {
       this.fullRounds = this.tally.exhausted > before ? this.fullRounds + 1 : 0;
       if (this.ending !== undefined) this.clear();
       else if (this.fullRounds >= PATIENCE) this.stop('heap-full');
+      else if (this.generator.wantsGC?.() === true) this.collect();
     });
+  }
+
+  /** Runs a collection before the next round; its answer takes the place of those of the batch. */
+  private collect(): void {
+    const { offset, length } = this.pieces[0];
+    this.outstanding = 1;
+    const settle = (error: SchedError | null): void => {
+      this.outstanding = 0;
+      if (error === null) this.tally.collections++;
+      else this.setback(error);
+      if (this.ending !== undefined) this.clear();
+    };
+    try {
+      this.host.submit(Op.gc, -1, [Why.forced, offset, length], settle);
+    } catch (error) {
+      if (!(error instanceof SchedError)) throw error;
+      settle(error);
+    }
   }
 
   /** Frees what is left, a turn at a time. */
@@ -212,8 +237,7 @@ export class Workload {
   private setback(error: SchedError): void {
     this.setbacks[error.code] = (this.setbacks[error.code] ?? 0) + 1;
     if (error.code !== 'shutting-down') return;
-    clearInterval(this.timer);
-    clearTimeout(this.deadline);
+    this.halt();
     // Also when it was stopping already: there is nothing left to free.
     this.ending = 'heap-deleted';
   }

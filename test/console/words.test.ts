@@ -2,11 +2,11 @@
 
 import { describe, expect, it, test } from 'vitest';
 import { bytes, count, goSize, parseGoSize, percent, seconds, short } from '../../console/src/format.js';
-import { GUIDE, WORKLOADS } from '../../console/src/hands/workload-kinds.js';
+import { GUIDE } from '../../console/src/hands/workload-kinds.js';
 import { HEATMAP, PLOTS } from '../../console/src/series/plots.js';
 import { PROCESS_METRICS } from '../../src/telemetry/families-server.js';
 import { HEAP_TABLE, SERVER_TABLE, SPANS_TABLE } from '../../src/telemetry/table.js';
-import { DEFAULT_PROFILE, KINDS } from '../../src/workloads/catalog.js';
+import { DEFAULT_PROFILE } from '../../src/workloads/catalog.js';
 
 describe('plots', () => {
   const exported = new Set(
@@ -26,10 +26,6 @@ describe('plots', () => {
 });
 
 describe('workloads', () => {
-  it('are those of the catalog', () => {
-    expect(Object.keys(WORKLOADS).sort()).toEqual(Object.keys(KINDS).sort());
-  });
-
   it("the guide's first figure is what gcguide runs", () => {
     expect(JSON.parse(GUIDE)).toEqual(DEFAULT_PROFILE);
   });

@@ -2,9 +2,9 @@
 
 import { describe, expect, it } from 'vitest';
 import { Batch, MAX_RECORDS, PIECE_BYTES, Tally } from '../../src/workloads/batch.js';
-import { KIND_NAMES, KINDS } from '../../src/workloads/catalog.js';
 import { Objects } from '../../src/workloads/objects.js';
 import { Prng } from '../../src/workloads/prng.js';
+import { KIND_NAMES, WORDS } from '../../src/workloads/texts.js';
 import { FakeHeap, PLAN } from './fake.js';
 
 const MiB = 2 ** 20;
@@ -15,8 +15,8 @@ describe.each(KIND_NAMES)('%s', (kind) => {
     for (const heap of [a, b, c]) heap.run(300);
     expect(a.tally.allocs).toBeGreaterThan(500);
     expect([b.digest, b.tally]).toEqual([a.digest, a.tally]);
-    // Fragmentation leaves nothing to chance.
-    if (kind !== 'fragmentation') expect(c.digest).not.toBe(a.digest);
+    // These leave nothing to chance.
+    if (kind !== 'fragmentation' && kind !== 'holes') expect(c.digest).not.toBe(a.digest);
   });
 
   it('stays within its bounds, and its batches', () => {
@@ -60,7 +60,8 @@ describe.each(KIND_NAMES)('%s', (kind) => {
   });
 
   it('says what it shows', () => {
-    expect(KINDS[kind].shows).toMatch(/^[A-Z].*[^.]$/);
+    expect(WORDS[kind].shows).toMatch(/^[A-Z].*[^.]$/);
+    for (const { when } of WORDS[kind].alerts) expect(when).toMatch(/^[a-z].*\d.*[^.]$/);
   });
 });
 
@@ -69,6 +70,39 @@ it('larson keeps a steady heap and hands objects on', () => {
   heap.run(400);
   expect(heap.liveBytes).toBeGreaterThan(0.95 * PLAN.bytes);
   expect(heap.remote).toBeGreaterThan(1000);
+});
+
+it('holes lets two objects a span die, calls for a collection, and allocates as many, once a second at most', () => {
+  const heap = new FakeHeap('holes', { lanes: 1, bytes: MiB, period: 0.1 });
+  const live: number[] = [];
+  let calls = 0;
+  for (let i = 0; i < 1000; i++) {
+    heap.run(1);
+    if (heap.generator.wantsGC?.() === true) {
+      calls++;
+      live.push(heap.liveBytes);
+      expect(heap.generator.wantsGC?.()).toBe(false);
+    }
+  }
+  expect(calls).toBeGreaterThan(10);
+  expect(calls).toBeLessThanOrEqual(100);
+  // 128 spans of 128 slots: of each two are free whenever a collection is called for.
+  expect(new Set(live)).toEqual(new Set([MiB - 128 * 2 * 64]));
+  expect(heap.peakBytes).toBe(MiB);
+});
+
+it('peak fills what it may once, lets go of it, and calls for a collection then and every minute', () => {
+  const heap = new FakeHeap('peak', { lanes: 1, bytes: MiB, period: 1 });
+  const calls: number[] = [];
+  for (let i = 0; i < 200; i++) {
+    heap.run(1);
+    if (heap.generator.wantsGC?.() === true) {
+      expect(heap.liveBytes).toBe(0);
+      calls.push(i);
+    }
+  }
+  expect(heap.peakBytes).toBeGreaterThan(0.95 * MiB);
+  expect(calls.slice(1).map((at, i) => at - calls[i])).toEqual([60, 60, 60]);
 });
 
 it('xmalloc frees everything on another P', () => {

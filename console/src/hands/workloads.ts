@@ -4,6 +4,7 @@
  * The list is read once a second while the tab is open and one runs.
  */
 
+import { type Fires, KIND_NAMES, type KindName, WORDS } from '../../../src/workloads/texts.js';
 import { attempt, get, send } from '../api.js';
 import { curlLine } from '../curl.js';
 import { button, fill, h } from '../dom.js';
@@ -12,13 +13,13 @@ import { bytes, clock, count, seconds } from '../format.js';
 import { Poller } from '../view.js';
 import { actionCard } from './action.js';
 import { choiceField, type Field, numberField, textField, valuesOf } from './field.js';
-import { GUIDE, WORKLOADS } from './workload-kinds.js';
+import { GUIDE } from './workload-kinds.js';
 
 interface Workload {
   id: string;
   workload: string;
   shows: string;
-  alerts: string[];
+  alerts: Fires[];
   state: 'running' | 'stopping' | 'done';
   ending: string | null;
   startedAt: string;
@@ -35,6 +36,9 @@ const ENDINGS: Record<string, string> = {
   'heap-deleted': 'the heap was deleted',
   shutdown: 'the server ended',
 };
+
+/** A sentence about an alert. */
+const said = ({ alert, when }: Fires): string => `Fires ${alert} where ${when}.`;
 
 /** A field of JSON, for the profile of `gcguide`. */
 function jsonField(name: string, label: string): Field & { text: HTMLTextAreaElement } {
@@ -63,13 +67,13 @@ export class Workloads {
   constructor(feed: Feed) {
     this.#feed = feed;
     this.#poller = new Poller(feed, (signal) => this.#read(signal));
-    const names = Object.keys(WORKLOADS).map((name): [string, string] => [name, name]);
+    const names = KIND_NAMES.map((name): [string, string] => [name, name]);
     const which = choiceField('workload', 'Workload', names);
     const profile = jsonField('profile', 'Stages, as JSON of the GC guide');
     const shows = h('p', { class: 'wide' });
     const fields = [
       which,
-      numberField('duration', 'Seconds', { value: 60, min: 1, max: 3600 }),
+      numberField('duration', 'Seconds', { value: 60, min: 1, max: 86_400 }),
       numberField('rate', 'Operations a second', {
         min: 1,
         max: 200_000,
@@ -85,7 +89,8 @@ export class Workloads {
     const form = h('div', { class: 'fields' }, ...fields.map(({ el }) => el), profile.el, shows);
     const isGuide = (): boolean => which.value() === 'gcguide';
     const follow = (): void => {
-      shows.textContent = WORKLOADS[String(which.value())];
+      const { shows: what, alerts } = WORDS[which.value() as KindName];
+      shows.textContent = [`${what}.`, ...alerts.map(said)].join(' ');
       profile.el.hidden = !isGuide();
     };
     form.addEventListener('input', follow);
@@ -99,7 +104,7 @@ export class Workloads {
       body: () => valuesOf(isGuide() ? [...fields, profile] : fields),
       done: ({ id, alerts }) => [
         `${id} runs`,
-        alerts.length === 0 ? '; it fires no alert' : `; with enough to do it fires ${alerts.join(', ')}`,
+        alerts.length === 0 ? '; it fires no alert' : `. ${alerts.map(said).join(' ')}`,
       ],
       after: () => void this.#read(new AbortController().signal).catch(() => undefined),
     });
@@ -172,7 +177,7 @@ export class Workloads {
       head,
       done ? null : meter,
       h('p', { class: 'dim small-text' }, did.join(', ')),
-      done || alerts.length === 0 ? null : h('p', { class: 'dim small-text' }, `alerts: ${alerts.join(', ')}`),
+      done || alerts.length === 0 ? null : h('p', { class: 'dim small-text' }, alerts.map(said).join(' ')),
       done ? null : curlLine('DELETE', this.#feed.path(`workloads/${id}`)),
     );
   }

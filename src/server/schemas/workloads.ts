@@ -1,14 +1,14 @@
 /** Workloads: what starts one, and how one is shown. */
 
 import { type Static, Type } from '@fastify/type-provider-typebox';
-import { KIND_NAMES, KINDS, type KindName } from '../../workloads/catalog.js';
+import { KIND_NAMES, type KindName, WORDS } from '../../workloads/texts.js';
 import { GO_DURATION_WORDS } from '../goduration.js';
 import { GO_SIZE_PATTERN, GO_SIZE_WORDS } from '../gosize.js';
 import { Bytes, HeapParams } from './common.js';
 
 export const MAX_RATE = 200_000;
 /** Milliseconds. */
-export const MAX_DURATION = 3_600_000;
+export const MAX_DURATION = 86_400_000;
 export const MAX_STAGES = 16;
 
 const Count = (description: string) => Type.Integer({ minimum: 0, description });
@@ -28,7 +28,7 @@ const Stage = Type.Object(
   { additionalProperties: false },
 );
 
-const kinds = Object.entries(KINDS)
+const kinds = Object.entries(WORDS)
   .map(([name, { shows }]) => `- \`${name}\`: ${shows}`)
   .join('\n');
 
@@ -45,9 +45,9 @@ export const WorkloadBody = Type.Object(
     ),
     duration: Type.Optional(
       Type.Union([Type.Number({ exclusiveMinimum: 0, maximum: MAX_DURATION / 1000 }), Type.String({ maxLength: 32 })], {
-        description: 'How long it runs, in seconds or as Go writes it; one minute where left out, at most an hour',
+        description: 'How long it runs, in seconds or as Go writes it; one minute where left out, at most a day',
         examples: ['30s'],
-        'x-allowed': `a number of seconds, or ${GO_DURATION_WORDS}, more than nothing and at most 1h`,
+        'x-allowed': `a number of seconds, or ${GO_DURATION_WORDS}, more than nothing and at most 24h`,
       }),
     ),
     rate: Type.Optional(
@@ -104,7 +104,16 @@ export const WorkloadAnswer = Type.Object({
   id: Type.String({ description: 'Its id' }),
   workload: choice(KIND_NAMES, 'Which one'),
   shows: Type.String({ description: 'What one sees' }),
-  alerts: Type.Array(Type.String({ description: 'Name of an alert rule' }), { description: 'Alerts that it fires' }),
+  alerts: Type.Array(
+    Type.Object(
+      {
+        alert: Type.String({ description: 'Name of an alert rule' }),
+        when: Type.String({ description: 'On which heap, and for how long it has to run' }),
+      },
+      { description: 'An alert, and when it fires' },
+    ),
+    { description: 'Alerts that it fires; none where it shows health' },
+  ),
   state: choice(['running', 'stopping', 'done'], 'Stopping: it frees what it holds'),
   ending: Type.Unsafe<string | null>({
     type: ['string', 'null'],
@@ -138,6 +147,7 @@ export const WorkloadAnswer = Type.Object({
       allocatedBytes: Bytes('Asked for by them'),
       frees: Count('Objects freed'),
       stores: Count('Pointers stored'),
+      collections: Count('Collections that it called for itself'),
       failed: Count('Operations that the heap refused'),
       exhausted: Count('Of those, allocations for which it had no room'),
       setbacks: Type.Record(Type.String(), Count(''), {
