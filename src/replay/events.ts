@@ -62,7 +62,7 @@ export interface IngestReport {
   format: string;
   /** Version of the format, or '' where it has none. */
   formatVersion: string;
-  compression: 'none' | 'gzip' | 'zstd';
+  compression: 'none' | 'gzip' | 'zstd' | 'zip';
   /** Bytes of the file, and of what it decompresses to. */
   bytes: number;
   textBytes: number;
@@ -74,6 +74,8 @@ export interface IngestReport {
   mallocs: number;
   frees: number;
   reallocs: number;
+  /** Reallocs that answered with another address. */
+  movedReallocs: number;
   /** Reallocs that failed: the object stays as it was. */
   failedReallocs: number;
   zeroSizes: number;
@@ -103,6 +105,8 @@ export interface IngestReport {
   slots: number;
   totalBytes: number;
   peakLiveBytes: number;
+  /** The event, from 0, at which `peakLiveBytes` was reached first. */
+  peakLiveAtEvent: number;
   peakLiveObjects: number;
   /** At the end: never freed. */
   liveBytes: number;
@@ -125,6 +129,7 @@ export function newIngestReport(format: string): IngestReport {
     mallocs: 0,
     frees: 0,
     reallocs: 0,
+    movedReallocs: 0,
     failedReallocs: 0,
     zeroSizes: 0,
     nilAllocs: 0,
@@ -143,6 +148,7 @@ export function newIngestReport(format: string): IngestReport {
     slots: 0,
     totalBytes: 0,
     peakLiveBytes: 0,
+    peakLiveAtEvent: 0,
     peakLiveObjects: 0,
     liveBytes: 0,
     liveObjects: 0,

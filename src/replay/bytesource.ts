@@ -1,0 +1,95 @@
+/**
+ * The bytes of a recording's file as they come: counted, held to their limits, with a look ahead for headers.
+ */
+
+import { type IngestReport, ReplayInputError } from './events.js';
+import type { IngestLimits } from './ingest.js';
+
+/** Text below which its ratio to the packed bytes does not matter: a program may repeat itself for a while. */
+const RATIO_FROM = 256 * 2 ** 20;
+
+export function damaged(report: IngestReport, why: string): ReplayInputError {
+  return new ReplayInputError(
+    'replay-damaged',
+    `damaged ${report.compression} data within the first ${report.bytes} bytes (${why}): copy or record the file again`,
+  );
+}
+
+/** The bytes of the file, counted, with a look ahead. */
+export class ByteSource implements AsyncIterable<Uint8Array> {
+  private readonly input: AsyncIterator<Uint8Array>;
+  private readonly limits: IngestLimits;
+  private readonly report: IngestReport;
+  private rest: Uint8Array = new Uint8Array(0);
+  private done = false;
+  private text = 0;
+
+  constructor(input: AsyncIterable<Uint8Array>, limits: IngestLimits, report: IngestReport) {
+    this.input = input[Symbol.asyncIterator]();
+    this.limits = limits;
+    this.report = report;
+  }
+
+  /** The next `n` bytes, which stay where they are; fewer at the end of the file. */
+  async peek(n: number): Promise<Uint8Array> {
+    while (this.rest.length < n && (await this.more())) {}
+    return this.rest.subarray(0, n);
+  }
+
+  /** The next `n` bytes; fewer at the end of the file. */
+  async take(n: number): Promise<Uint8Array> {
+    const taken = await this.peek(n);
+    this.rest = this.rest.subarray(taken.length);
+    return taken;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    while (this.rest.length > 0 || (await this.more())) {
+      const chunk = this.rest;
+      this.rest = new Uint8Array(0);
+      yield chunk;
+    }
+  }
+
+  /** Counts text that came out. */
+  out(length: number): void {
+    this.text += length;
+    const over = this.over(0);
+    if (over !== undefined) throw over;
+  }
+
+  /** What is wrong with `more` bytes of text beside those that `out` counted. */
+  over(more: number): ReplayInputError | undefined {
+    const text = this.text + more;
+    if (text > this.limits.textBytes) {
+      return new ReplayInputError(
+        'replay-too-large',
+        `the recording unpacks to more than ${this.limits.textBytes} bytes`,
+      );
+    }
+    if (text > RATIO_FROM && text > this.report.bytes * this.limits.ratio) {
+      const ratio = `${this.limits.ratio} times its size`;
+      return new ReplayInputError('replay-bomb', `the recording unpacks to more than ${ratio}: that is no recording`);
+    }
+    return undefined;
+  }
+
+  async close(): Promise<void> {
+    await this.input.return?.();
+  }
+
+  private async more(): Promise<boolean> {
+    if (this.done) return false;
+    const next = await this.input.next();
+    if (next.done) {
+      this.done = true;
+      return false;
+    }
+    this.report.bytes += next.value.length;
+    if (this.report.bytes > this.limits.bytes) {
+      throw new ReplayInputError('replay-too-large', `the recording has more than ${this.limits.bytes} bytes`);
+    }
+    this.rest = this.rest.length === 0 ? next.value : Buffer.concat([this.rest, next.value]);
+    return true;
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * Unpacks what a recording comes in: gzip, zstd, the first file of a zip, or nothing. Recognised by the first bytes, never by a name.
+ *
+ * Packed input is fed in small pieces, so that what a piece unpacks to, a thousand times its size at worst, is held but no more. Input that was
+ * cut off yields everything that can still be unpacked, and the report says `truncated`; damaged input is an error. How much may come
+ * out is bounded, in total and by its ratio to what went in.
+ *
+ * Node has zstd from 22.15; before that, and with the same results, zstd.ts.
+ */
+
+import * as zlib from 'node:zlib';
+import { ByteSource, damaged } from './bytesource.js';
+import { type IngestReport, ReplayInputError } from './events.js';
+import type { IngestLimits } from './ingest.js';
+import { ZipEntry } from './zip.js';
+import { isZstd, unpackZstd } from './zstd.js';
+
+/** Packed bytes that go in at a time. */
+const PIECE = 8 * 1024;
+/** Bytes of unpacked text at a time. */
+const TEXT = 256 * 1024;
+
+/** Bytes by which a kind of packing is recognised. */
+const MAGIC_BYTES = 4;
+
+/**
+ * The text of a recording. Sets `compression`, `bytes` and, at a cut, `truncated` of the report as it goes.
+ */
+export async function* decompress(
+  input: AsyncIterable<Uint8Array>,
+  limits: IngestLimits,
+  report: IngestReport,
+): AsyncGenerator<Uint8Array> {
+  const bytes = new ByteSource(input, limits, report);
+  try {
+    const head = await bytes.peek(MAGIC_BYTES);
+    for await (const text of unpack(head, bytes, report)) {
+      bytes.out(text.length);
+      yield text;
+    }
+  } finally {
+    await bytes.close();
+  }
+}
+
+function unpack(head: Uint8Array, bytes: ByteSource, report: IngestReport): AsyncIterable<Uint8Array> {
+  if (head[0] === 0x1f && head[1] === 0x8b) {
+    report.compression = 'gzip';
+    return unpackZlib(zlib.createGunzip({ chunkSize: TEXT }), bytes, report);
+  }
+  if (isZstd(head)) {
+    report.compression = 'zstd';
+    const native = (zlib as { createZstdDecompress?: (options: zlib.ZlibOptions) => zlib.Gunzip }).createZstdDecompress;
+    if (native !== undefined) return unpackZlib(native({ chunkSize: TEXT }), bytes, report);
+    return unpackZstd(bytes, report);
+  }
+  if (head[0] === 0x50 && head[1] === 0x4b && head[2] === 3 && head[3] === 4) {
+    report.compression = 'zip';
+    return unpackZip(bytes, report);
+  }
+  return bytes;
+}
+
+async function* unpackZip(bytes: ByteSource, report: IngestReport): AsyncGenerator<Uint8Array> {
+  const entry = await ZipEntry.read(bytes);
+  if (entry.deflated) yield* unpackZlib(zlib.createInflateRaw({ chunkSize: TEXT }), bytes, report);
+  else yield* entry.stored(bytes, report);
+}
+
+/**
+ * Drives one of zlib's streams by hand: a piece in, wait, everything that came out. An async iterator over the stream would lose, at an
+ * error, what came out before it; and that is the part of a cut file that can still be read.
+ */
+async function* unpackZlib(
+  stream: zlib.Gunzip | zlib.InflateRaw,
+  bytes: ByteSource,
+  report: IngestReport,
+): AsyncGenerator<Uint8Array> {
+  let out: Uint8Array[] = [];
+  let ended = false;
+  let failure: NodeJS.ErrnoException | undefined;
+  stream.on('data', (text: Uint8Array) => {
+    out.push(text);
+    // Inside one piece nobody else looks: a stream over its limits is stopped here.
+    failure ??= bytes.over(text.length);
+    if (failure instanceof ReplayInputError) stream.destroy();
+  });
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    failure ??= error;
+  });
+  const closed = new Promise<void>((resolve) => {
+    stream.once('end', () => {
+      ended = true;
+      resolve();
+    });
+    stream.once('close', resolve);
+  });
+  const feed = async (piece: Uint8Array | undefined): Promise<void> => {
+    const taken = new Promise<void>((resolve) => {
+      if (piece === undefined) stream.end(() => resolve());
+      else stream.write(piece, () => resolve());
+    });
+    await Promise.race([taken, closed]);
+    if (piece === undefined) await closed;
+  };
+  try {
+    for await (const chunk of bytes) {
+      for (let at = 0; at < chunk.length && failure === undefined && !ended; at += PIECE) {
+        await feed(chunk.subarray(at, at + PIECE));
+        const texts = out;
+        out = [];
+        yield* texts;
+      }
+      if (failure !== undefined || ended) break;
+    }
+    if (failure === undefined && !ended) await feed(undefined);
+    yield* out;
+    if (failure instanceof ReplayInputError) throw failure;
+    if (failure?.code === 'Z_BUF_ERROR' || failure?.code === 'ZSTD_error_srcSize_wrong') report.truncated = true;
+    else if (failure !== undefined) throw damaged(report, failure.message);
+  } finally {
+    stream.destroy();
+  }
+}
