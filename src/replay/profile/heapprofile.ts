@@ -1,0 +1,126 @@
+/**
+ * A heap profile of a Go program, whatever it was written as, and sums over it.
+ *
+ * The runtime samples allocations and counts them in *buckets*: one for each pair of a stack and a size. Sizes are those of the slots
+ * that were handed out (a size class, or whole pages), not of what was asked for. Two kinds of numbers: what was ever allocated, and what is in
+ * use, that is, was found alive by the last completed collection. Values are estimates of the whole, not counts of samples: an object
+ * is sampled with probability p = 1 - exp(-size / rate) and stands for 1 / p of its like.
+ *
+ * A tiny object that shares its 16-byte block with an earlier one is never sampled. So a profile has the program's bytes, but fewer objects than
+ * the program allocated.
+ */
+
+import { ReplayInputError } from '../events.js';
+import type { GoMemStats } from './memstats-text.js';
+
+export interface ProfileBucket {
+  /** Bytes of an object, the slot's. */
+  readonly size: number;
+  readonly allocObjects: number;
+  readonly allocBytes: number;
+  readonly inuseObjects: number;
+  readonly inuseBytes: number;
+  /** Function names, innermost first; empty where the profile has none. Go 1.19 keeps 32 frames: the outermost may be missing. */
+  readonly stack: readonly string[];
+}
+
+export interface HeapProfile {
+  readonly form: 'profile.proto' | 'legacy text';
+  /** MemProfileRate: bytes allocated for each sample, on average. 1: everything is sampled. */
+  readonly rate: number;
+  /** When it was written, Unix time in ns (to 256 ns), or null. */
+  readonly timeNs: number | null;
+  /** Of a profile over an interval (`?seconds=30`): its length; 0: since the program began. */
+  readonly durationNs: number;
+  readonly buckets: readonly ProfileBucket[];
+  /** The legacy text ends with it. */
+  readonly memStats: GoMemStats | null;
+  /** Bytes of the file, and of what it decompresses to. */
+  readonly bytes: number;
+  readonly textBytes: number;
+  readonly compression: 'none' | 'gzip';
+}
+
+/** Which samples count, as in `go tool pprof -focus -ignore`: regular expressions matched against each function of a stack. */
+export interface Selection {
+  readonly focus?: string;
+  readonly ignore?: string;
+}
+
+/** What a profile says of one size. Objects are bytes / size, and need not be whole. */
+export interface SizeSum {
+  readonly size: number;
+  allocObjects: number;
+  inuseObjects: number;
+}
+
+export interface ProfileSums {
+  /** In ascending order of size. */
+  readonly sizes: SizeSum[];
+  readonly allocObjects: number;
+  readonly allocBytes: number;
+  readonly inuseObjects: number;
+  readonly inuseBytes: number;
+  /** One standard error of allocBytes, as a share of it, from sampling alone: 0 at rate 1. */
+  readonly samplingError: number;
+}
+
+function pattern(text: string | undefined, name: string): RegExp | null {
+  if (text === undefined) return null;
+  try {
+    return new RegExp(text);
+  } catch (error) {
+    throw new ReplayInputError('replay-profile-selection', `${name}: ${(error as Error).message}`);
+  }
+}
+
+/** The buckets that a selection leaves. */
+export function select(profile: HeapProfile, selection: Selection): readonly ProfileBucket[] {
+  const focus = pattern(selection.focus, 'focus');
+  const ignore = pattern(selection.ignore, 'ignore');
+  if (focus === null && ignore === null) return profile.buckets;
+  return profile.buckets.filter(
+    ({ stack }) =>
+      (focus === null || stack.some((name) => focus.test(name))) &&
+      !(ignore !== null && stack.some((name) => ignore.test(name))),
+  );
+}
+
+export function sums(profile: HeapProfile, selection: Selection = {}): ProfileSums {
+  const bySize = new Map<number, SizeSum>();
+  let allocBytes = 0;
+  let inuseBytes = 0;
+  let variance = 0;
+  for (const bucket of select(profile, selection)) {
+    const { size } = bucket;
+    let sum = bySize.get(size);
+    if (sum === undefined) {
+      sum = { size, allocObjects: 0, inuseObjects: 0 };
+      bySize.set(size, sum);
+    }
+    // From the bytes: objects are rounded to whole ones in each bucket, which weighs when they are few and large.
+    sum.allocObjects += bucket.allocBytes / size;
+    sum.inuseObjects += bucket.inuseBytes / size;
+    allocBytes += bucket.allocBytes;
+    inuseBytes += bucket.inuseBytes;
+    if (profile.rate > 1) {
+      const p = 1 - Math.exp(-size / profile.rate);
+      variance += ((bucket.allocBytes * (1 - p)) / p) * size;
+    }
+  }
+  if (!Number.isSafeInteger(Math.round(allocBytes)) || !Number.isSafeInteger(Math.round(inuseBytes))) {
+    throw new ReplayInputError(
+      'replay-profile-implausible',
+      `the profile says that ${allocBytes} bytes were allocated: no program does, the file is damaged`,
+    );
+  }
+  const sizes = [...bySize.values()].sort((a, b) => a.size - b.size);
+  return {
+    sizes,
+    allocObjects: sizes.reduce((n, s) => n + s.allocObjects, 0),
+    allocBytes,
+    inuseObjects: sizes.reduce((n, s) => n + s.inuseObjects, 0),
+    inuseBytes,
+    samplingError: allocBytes === 0 ? 0 : Math.sqrt(variance) / allocBytes,
+  };
+}
