@@ -18,6 +18,8 @@ export interface StockDashboard {
 }
 
 const POD = '{namespace="$namespace",pod=~"$pod"}';
+/** As 6671 writes it. */
+const PODS = '{namespace=~"^($namespace)$",pod=~"^($pod)$"}';
 const JOB = '{job="$job",instance=~"$instance"}';
 
 const LOOKUPS =
@@ -83,24 +85,24 @@ export const STOCK: readonly StockDashboard[] = [
   {
     id: '6671',
     title: 'Go Processes',
-    variables: ['label_values(go_goroutines, namespace)', 'label_values(go_goroutines, pod)'],
+    variables: ['label_values(go_memstats_alloc_bytes, namespace)', 'label_values(process_resident_memory_bytes, pod)'],
     queries: [
-      `process_resident_memory_bytes${POD}`,
-      `process_virtual_memory_bytes${POD}`,
-      `rate(process_resident_memory_bytes${POD}[$interval])`,
-      `deriv(process_virtual_memory_bytes${POD}[$interval])`,
-      `go_memstats_alloc_bytes${POD}`,
-      `rate(go_memstats_alloc_bytes_total${POD}[30s])`,
-      `go_memstats_stack_inuse_bytes${POD}`,
-      `go_memstats_heap_inuse_bytes${POD}`,
-      `deriv(go_memstats_alloc_bytes${POD}[$interval])`,
-      `rate(go_memstats_alloc_bytes_total${POD}[$interval])`,
-      `deriv(go_memstats_stack_inuse_bytes${POD}[$interval])`,
-      `deriv(go_memstats_heap_inuse_bytes${POD}[$interval])`,
-      `process_open_fds${POD}`,
-      `deriv(process_open_fds${POD}[$interval])`,
-      `go_goroutines${POD}`,
-      `go_gc_duration_seconds${POD}`,
+      `process_resident_memory_bytes${PODS}`,
+      `process_virtual_memory_bytes${PODS}`,
+      `rate(process_resident_memory_bytes${PODS}[$interval])`,
+      `deriv(process_virtual_memory_bytes${PODS}[$interval])`,
+      `go_memstats_alloc_bytes${PODS}`,
+      `rate(go_memstats_alloc_bytes_total${PODS}[30s])`,
+      `go_memstats_stack_inuse_bytes${PODS}`,
+      `go_memstats_heap_inuse_bytes${PODS}`,
+      `deriv(go_memstats_alloc_bytes${PODS}[$interval])`,
+      `rate(go_memstats_alloc_bytes_total${PODS}[$interval])`,
+      `deriv(go_memstats_stack_inuse_bytes${PODS}[$interval])`,
+      `deriv(go_memstats_heap_inuse_bytes${PODS}[$interval])`,
+      `process_open_fds${PODS}`,
+      `deriv(process_open_fds${PODS}[$interval])`,
+      `go_goroutines${PODS}`,
+      `go_gc_duration_seconds${PODS}`,
     ],
   },
   {
