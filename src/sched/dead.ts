@@ -16,6 +16,7 @@ import {
   FRAMES,
   K_GLOBAL_HEAD,
   K_GLOBAL_TAIL,
+  PStatus,
   RUNQ,
   type Shared,
   SP_CURRENT,
@@ -27,6 +28,8 @@ import {
   SP_PINNED_TAIL,
   SP_RUNQ_HEAD,
   SP_RUNQ_TAIL,
+  SP_STATUS,
+  SP_STOLEN,
 } from './shared.js';
 
 export interface Fate {
@@ -72,6 +75,19 @@ export function isFreed(heap: Heap, lo: number, hi: number): boolean {
   return isDropped(heap, s, Math.floor((word - m[s + S_BASE]) / m[s + S_WORDS]));
 }
 
+/** How many Gs were ever stolen, if no living M can have one in hand that it has not begun; else null. */
+export function gsInHand(k: Shared): number | null {
+  const { m } = k;
+  let stolen = 0;
+  for (let p = 0; p < k.procs; p++) {
+    const sp = k.sp(p);
+    // In hand between taking it and saying that it is the current one: never while it sleeps or stands still.
+    if (Atomics.load(m, sp + SP_STATUS) === PStatus.running && Atomics.load(m, sp + SP_CURRENT) === 0) return null;
+    stolen = (stolen + m[sp + SP_STOLEN]) | 0;
+  }
+  return stolen;
+}
+
 /** Gs that are in flight but in no queue and run by no M, this moment. */
 export function lostGs(k: Shared, inFlight: (g: number) => boolean): number[] {
   const { m } = k;
@@ -79,15 +95,16 @@ export function lostGs(k: Shared, inFlight: (g: number) => boolean): number[] {
   const walk = (ring: number, size: number, head: number, tail: number): void => {
     for (let at = m[head]; at !== m[tail]; at = (at + 1) | 0) seen.add(m[ring + (at & (size - 1))]);
   };
+  // In the order in which a G goes through them.
   walk(k.global, FRAMES, k.scalars + K_GLOBAL_HEAD, k.scalars + K_GLOBAL_TAIL);
-  for (let p = 0; p < k.procs; p++) {
-    const sp = k.sp(p);
-    walk(k.runq + p * RUNQ, RUNQ, sp + SP_RUNQ_HEAD, sp + SP_RUNQ_TAIL);
-    walk(k.local + p * RUNQ, RUNQ, sp + SP_LOCAL_HEAD, sp + SP_LOCAL_TAIL);
-    walk(k.pinned + p * FRAMES, FRAMES, sp + SP_PINNED_HEAD, sp + SP_PINNED_TAIL);
-    walk(k.done + p * FRAMES, FRAMES, sp + SP_DONE_HEAD, sp + SP_DONE_TAIL);
-    seen.add(m[sp + SP_CURRENT] - 1);
-  }
+  const each = (look: (p: number, sp: number) => void): void => {
+    for (let p = 0; p < k.procs; p++) look(p, k.sp(p));
+  };
+  each((p, sp) => walk(k.pinned + p * FRAMES, FRAMES, sp + SP_PINNED_HEAD, sp + SP_PINNED_TAIL));
+  each((p, sp) => walk(k.runq + p * RUNQ, RUNQ, sp + SP_RUNQ_HEAD, sp + SP_RUNQ_TAIL));
+  each((p, sp) => walk(k.local + p * RUNQ, RUNQ, sp + SP_LOCAL_HEAD, sp + SP_LOCAL_TAIL));
+  each((_, sp) => void seen.add(m[sp + SP_CURRENT] - 1));
+  each((p, sp) => walk(k.done + p * FRAMES, FRAMES, sp + SP_DONE_HEAD, sp + SP_DONE_TAIL));
   const out: number[] = [];
   for (let g = 0; g < FRAMES; g++) if (inFlight(g) && !seen.has(g)) out.push(g);
   return out;

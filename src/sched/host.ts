@@ -17,7 +17,7 @@ import { TypeTable } from '../heap/types.js';
 import { lockStats } from '../memory/lock.js';
 import { releaseWhole } from '../memory/os.js';
 import type { EffectiveSettings, HeapSummary, HostedHeap, LiveSettings } from '../server/hosted.js';
-import { fate, lostGs } from './dead.js';
+import { fate, gsInHand, lostGs } from './dead.js';
 import { Dispatcher } from './dispatch.js';
 import { Exchange } from './exchange.js';
 import {
@@ -369,10 +369,12 @@ export class HeapHost implements HeapScheduler, HostedHeap {
     Atomics.notify(m, this.k.scalars + K_DOORBELL);
     this.drain();
     const current = m[this.k.sp(p) + SP_CURRENT] - 1;
+    // Null: answered already. The frame may serve another request by the time the new M runs.
+    const dying = current < 0 ? null : this.pending[current];
     this.options.onRestart?.(p, error);
     void this.ms.start(p, true).then(
       () => {
-        if (current >= 0 && this.pending[current] !== null) this.answerDead(current);
+        if (dying !== null && this.pending[current] === dying) this.answerDead(current);
         this.findLost();
       },
       () => {
@@ -396,23 +398,28 @@ export class HeapHost implements HeapScheduler, HostedHeap {
   }
 
   /**
-   * Gs that a dying M had taken off a queue and not begun. They are in flight, queued, and in no queue: seen so twice, a moment
-   * apart (a G on its way from one queue to another is in none), they are lost, and nothing of them happened.
+   * Gs that a dying M had taken off a queue and not begun: in flight and in no queue. One that is on its way from one queue to another, or to being
+   * run, is in none either; so we look when no living M can have one in hand, and believe what we see twice on end.
    */
-  private findLost(): void {
+  private findLost(seen: ReadonlyMap<number, Done> = new Map()): void {
     const missing = this.missing();
-    if (missing.length === 0) return;
-    setTimeout(() => {
-      const still = new Set(this.missing());
-      for (const g of missing) {
-        if (!still.has(g) || this.pending[g] === null) continue;
-        if (this.k.m[this.k.frame(g) + F_STATUS] !== GStatus.queued) this.answerDead(g);
-        else this.finish(g, new SchedError('m-died', 'the thread that had taken this operation died before it began'));
-      }
-    }, 100).unref();
+    if (missing?.length === 0) return;
+    const suspects = new Map<number, Done>();
+    for (const g of missing ?? []) {
+      const done = this.pending[g] as Done;
+      if (seen.get(g) !== done) suspects.set(g, done);
+      else if (this.k.m[this.k.frame(g) + F_STATUS] !== GStatus.queued) this.answerDead(g);
+      else this.finish(g, new SchedError('m-died', 'the thread that had taken this operation died before it began'));
+    }
+    if (missing !== null && suspects.size === 0) return;
+    setTimeout(() => this.findLost(missing === null ? seen : suspects), 5).unref();
   }
 
-  private missing(): number[] {
-    return lostGs(this.k, (g) => this.pending[g] !== null);
+  /** Null: this was no moment to tell. */
+  private missing(): number[] | null {
+    const stolen = gsInHand(this.k);
+    if (stolen === null) return null;
+    const missing = lostGs(this.k, (g) => this.pending[g] !== null);
+    return missing.length > 0 && gsInHand(this.k) !== stolen ? null : missing;
   }
 }
