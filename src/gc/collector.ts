@@ -60,6 +60,8 @@ export const ALONE: World = { stop: () => {}, start: () => {}, wake: () => {} };
 export interface CollectorOptions {
   /** GODEBUG=gcstoptheworld: 1 marks with the world stopped, 2 sweeps so as well. */
   readonly stopTheWorld?: number;
+  /** ns that an idle P marks at a stretch. */
+  readonly idleSlice?: number;
   /** Told after each cycle's mark, with NumGC. */
   readonly onCycle?: (numGC: number) => void;
 }
@@ -148,7 +150,7 @@ export class Collector {
     if (this.phase() === GcPhase.mark) {
       const cycle = h.m[h.mheap + H_CYCLES];
       const dedicated = this.claimDedicated();
-      const worked = this.work(IDLE_SLICE, dedicated ? T_DEDICATED_NS : T_IDLE_NS);
+      const worked = this.work(this.options.idleSlice ?? IDLE_SLICE, dedicated ? T_DEDICATED_NS : T_IDLE_NS);
       if (dedicated) this.returnDedicated(cycle);
       if (worked || this.end()) return 0;
       return this.phase() === GcPhase.mark ? NOTHING_TO_MARK : 0;

@@ -15,8 +15,9 @@
  *      thread                           operand: dense index of the thread that does what follows
  *      time                             operand × 2^32 + value: ns that passed since the last time record
  *      high                             the next record's size is operand × 2^32 + its value
+ *      skip                             operand: events of the recording that led to nothing (zero sizes, frees of unknown addresses)
  *
- * Only the first five kinds are *events*; the rest says something about events that follow. Streams are cut into chunks at record
+ * Only the first five kinds are *events*, and those that `skip` counts; the rest says something about events that follow. Streams are cut into chunks at record
  * boundaries, never between `high` and what it belongs to. Readers check; whoever consumes a stream may rely on it: no free of an empty slot,
  * no alloc into a full one, slots below `slots` of the ingest report.
  */
@@ -32,6 +33,7 @@ export const Kind = {
   thread: 5,
   time: 6,
   high: 7,
+  skip: 8,
 } as const;
 
 export const KIND_SHIFT = 28;

@@ -5,7 +5,7 @@
  * it holds no wall-clock time and no host.
  */
 
-import type { MemStats } from '../heap/memstats.js';
+import type { GCMemStats } from '../gc/memstats.js';
 import type { IngestReport } from './events.js';
 import type { SimSettings } from './settings.js';
 
@@ -193,7 +193,7 @@ export interface SimResult {
   cycles: CycleRow[];
   /** Go's own lines for those. */
   gctrace: string[];
-  memstats: MemStats;
+  memstats: GCMemStats;
   /** Samples at the moments of `forcedGCs` or `readMemStats`, else empty. */
   samples: Sample[];
   /** The heap was full, at this event: the simulation ended there. */

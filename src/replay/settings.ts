@@ -12,9 +12,7 @@ export interface CostModel {
   /** A small allocation, and each byte of it (zeroing). */
   readonly perAlloc: number;
   readonly perAllocByte: number;
-  /** A span taken from an mcentral; one made new; a page of it that the operating system has to map. */
-  readonly perRefill: number;
-  readonly perGrow: number;
+  /** A page that the operating system has to map: new, or released before. */
   readonly perFault: number;
   /** Marking: a byte looked at for pointers, an object marked, a span visited for its roots. */
   readonly perScanByte: number;
@@ -55,8 +53,12 @@ export interface SimSettings {
   readonly scan: 'recorded' | 'none' | 'all' | number;
   /** A realloc makes a new object always, or keeps the old one where the new size fits its slot. */
   readonly realloc: 'new' | 'fit';
-  /** Whether the program holds its objects in a table, as the real Go program of the golden data did: one object of 8 bytes a slot, with pointers. */
-  readonly rootsTable: boolean;
+  /**
+   * How the program holds its objects: in a table with a pointer for each slot of the recording, which the collector has to scan. `exact`: one object
+   * for all slots, as the real Go program of the golden data had (the recording has to be read to its end first); `segments`: 64 KiB at a time
+   * as slots are needed; `none`: it holds them at no cost.
+   */
+  readonly rootsTable: 'exact' | 'segments' | 'none';
   /** Live bytes without pointers that the program has besides: its own start. */
   readonly baseline: number;
   readonly timeBase: TimeBase;
