@@ -69,9 +69,9 @@ export interface IngestReport {
   bytes: number;
   textBytes: number;
   lines: number;
-  /** Mallocs, frees and reallocs, one event each, whether or not they led to a record. */
+  /** Mallocs, frees and reallocs, one event each. What was skipped is no event, and counted apart: below, from failedReallocs on. */
   events: number;
-  /** Events that led to a record of the stream. */
+  /** Records of events in the stream: one each but for objects of no bytes, and one more for each implicit free. */
   streamed: number;
   mallocs: number;
   frees: number;
@@ -80,6 +80,7 @@ export interface IngestReport {
   movedReallocs: number;
   /** Reallocs that failed: the object stays as it was. */
   failedReallocs: number;
+  /** Objects of no bytes: events that put nothing into the stream. */
   zeroSizes: number;
   /** Allocations that returned null: nothing to put anywhere. */
   nilAllocs: number;

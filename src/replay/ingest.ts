@@ -111,7 +111,10 @@ export class Parser {
     this.splitter?.end();
     this.table.end();
     if (r.events === 0) {
-      throw new ReplayInputError('replay-empty', `the recording (${r.format}, ${r.lines} lines) has no events`);
+      throw new ReplayInputError(
+        'replay-empty',
+        `the recording (${r.format}, ${r.lines} lines) has no allocations that can be replayed`,
+      );
     }
     return r;
   }

@@ -49,6 +49,11 @@ export class RecordWriter {
     if (ns > this.now) this.now = ns;
   }
 
+  /** ns from the first recorded time to the last. */
+  get time(): number {
+    return this.now;
+  }
+
   /** @param size bytes, an integer below 2^53 */
   event(kind: number, slot: number, size: number): void {
     if (this.now !== this.written) this.writeTime();

@@ -21,8 +21,8 @@ import { type RecordSink, RecordWriter } from './records.js';
 
 const MIN_SLOTS = 1 << 12;
 
-/** A size that no allocator has handed out: above 2^53. */
-export const MAX_SIZE = Number.MAX_SAFE_INTEGER;
+/** ns: a hundred days. What lies further apart are not two times of one recording. */
+const MAX_DURATION = 100 * 86_400e9;
 
 export interface SlotOptions {
   /** Which free slot is taken first. */
@@ -47,6 +47,11 @@ export class SlotTable {
   private lastThread = 0;
   private readonly threads = new Map<number, number>();
   private threadId = Number.NaN;
+  /** The first recorded time, and ns from it to the last end. */
+  private timed = false;
+  private startLo = 0;
+  private startHi = 0;
+  private endTime = 0;
 
   constructor(report: IngestReport, sink: RecordSink, options: SlotOptions = {}) {
     this.report = report;
@@ -67,8 +72,33 @@ export class SlotTable {
     this.thread = index;
   }
 
+  /** What follows began at this time: ns, of any epoch, as two halves. The stream begins at the first one. */
+  setTime(lo: number, hi: number): void {
+    if (!this.timed) {
+      this.timed = true;
+      this.startLo = lo;
+      this.startHi = hi;
+    }
+    this.writer.setTime(this.sinceStart(lo, hi));
+  }
+
+  /** An event ended at this time. */
+  setEndTime(lo: number, hi: number): void {
+    this.endTime = Math.max(this.endTime, this.sinceStart(lo, hi));
+  }
+
+  /** Times that cannot be one recording's are none. */
+  private sinceStart(lo: number, hi: number): number {
+    const ns = ((hi >>> 0) - (this.startHi >>> 0)) * 0x1_0000_0000 + (lo >>> 0) - (this.startLo >>> 0);
+    return ns < MAX_DURATION ? ns : 0;
+  }
+
   /** An allocation that answered with an address (0: NULL). `kind`: alloc, allocScan or allocNoscan. */
   malloc(kind: number, lo: number, hi: number, size: number): void {
+    if (lo === 0 && hi === 0) {
+      this.report.nilAllocs++;
+      return;
+    }
     this.report.mallocs++;
     this.onThread();
     this.put(kind, lo, hi, size);
@@ -76,14 +106,14 @@ export class SlotTable {
 
   free(lo: number, hi: number): void {
     if (lo === 0 && hi === 0) return;
-    this.report.frees++;
-    this.onThread();
     const entry = this.addresses.find(lo, hi);
     const state = entry < 0 ? DEAD : this.addresses.state(entry);
     if ((state & STATE_MASK) === DEAD) {
       this.report.unknownFrees++;
       return;
     }
+    this.report.frees++;
+    this.onThread();
     this.addresses.setState(entry, (state & REUSED) | DEAD);
     this.release((state & STATE_MASK) - FIRST);
   }
@@ -100,12 +130,12 @@ export class SlotTable {
       return;
     }
     const r = this.report;
-    r.reallocs++;
-    this.onThread();
     if (none) {
       r.failedReallocs++;
       return;
     }
+    r.reallocs++;
+    this.onThread();
     const entry = this.addresses.find(oldLo, oldHi);
     const state = entry < 0 ? DEAD : this.addresses.state(entry);
     if ((state & STATE_MASK) === DEAD) {
@@ -129,17 +159,14 @@ export class SlotTable {
 
   /** A realloc whose old address the recording does not say. */
   unknownRealloc(lo: number, hi: number, size: number): void {
+    if (lo === 0 && hi === 0) {
+      this.report.failedReallocs++;
+      return;
+    }
     this.report.reallocs++;
     this.report.unknownReallocs++;
     this.onThread();
     this.put(Kind.alloc, lo, hi, size);
-  }
-
-  /** A realloc that the recording says to have failed. */
-  failedRealloc(): void {
-    this.report.reallocs++;
-    this.report.failedReallocs++;
-    this.onThread();
   }
 
   get events(): number {
@@ -150,13 +177,15 @@ export class SlotTable {
   /** The recording ends. */
   end(): void {
     const r = this.report;
+    this.writer.setTime(this.endTime);
     this.writer.end();
+    r.durationNs = this.timed ? this.writer.time : null;
     r.events = this.events;
     r.threads = Math.max(1, this.threads.size);
     r.slots = this.writer.slots;
   }
 
-  // Objects without addresses: formats that name them by numbers of their own.
+  // For formats that name objects otherwise than by addresses: they count mallocs and frees themselves.
 
   /** Puts an object into a free slot, and answers with the slot. */
   add(kind: number, size: number): number {
@@ -206,10 +235,6 @@ export class SlotTable {
   }
 
   private put(kind: number, lo: number, hi: number, size: number): void {
-    if (lo === 0 && hi === 0) {
-      this.report.nilAllocs++;
-      return;
-    }
     const entry = this.addresses.find(lo, hi);
     if (entry >= 0) this.handOut(entry);
     const slot = this.add(kind, size);

@@ -3,10 +3,16 @@
  */
 
 import { ReplayInputError } from '../events.js';
+import { aosp, goalloc } from './aosp.js';
+import { csapp } from './csapp.js';
+import { heaptrack } from './heaptrack.js';
+import { ltrace } from './ltrace.js';
+import { lttng } from './lttng.js';
 import { mtrace } from './mtrace.js';
 import type { Format } from './reader.js';
+import { valgrind } from './valgrind.js';
 
-export const FORMATS: readonly Format[] = [mtrace];
+export const FORMATS: readonly Format[] = [mtrace, aosp, goalloc, valgrind, heaptrack, ltrace, lttng, csapp];
 
 /** Bytes of text that are looked at. */
 export const HEAD_BYTES = 64 * 1024;
@@ -17,7 +23,9 @@ export function recognise(head: Uint8Array): Format {
   const lines = text.split('\n');
   // The last one may be cut off.
   if (lines.length > 1) lines.pop();
-  let best: Format | undefined;
+  const first = lines[0].trimEnd();
+  let best = FORMATS.find((format) => format.first?.(first));
+  if (best !== undefined) return best;
   let most = 0;
   for (const format of FORMATS) {
     let count = 0;

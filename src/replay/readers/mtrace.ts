@@ -42,6 +42,7 @@ class MtraceReader implements LineReader {
     table.report.cannotTell.push(
       'mtrace records no threads: all events are taken to be of one, in the order of the file.',
       'mtrace records no times.',
+      'It records no pointers: which objects refer to which, and whether any do, is not known.',
     );
   }
 
@@ -88,7 +89,7 @@ class MtraceReader implements LineReader {
     }
     if (op === BANG) {
       const broken = this.abandon();
-      table.failedRealloc();
+      table.report.failedReallocs++;
       return broken;
     }
     return NO_EVENT;

@@ -40,7 +40,9 @@ export interface Format {
   readonly name: string;
   /** For people: `glibc mtrace`. */
   readonly title: string;
-  /** Is this line (its end cut off) one that only this format has? Looked at for the first lines of an input. */
+  /** Does an input begin with this line, and no other format's does? */
+  first?(line: string): boolean;
+  /** Is this line one that only this format has? Looked at for the first lines of an input. */
   matches(line: string): boolean;
   create(table: SlotTable): LineReader;
 }
@@ -142,4 +144,12 @@ function trimmed(b: Uint8Array, start: number, end: number): number {
   let last = end;
   while (last > start && (b[last - 1] === SPACE || b[last - 1] === RETURN)) last--;
   return last;
+}
+
+/** Does b[at, end) begin with `word`? */
+export function startsWith(b: Uint8Array, at: number, end: number, word: Uint8Array): boolean {
+  const length = word.length;
+  if (end - at < length) return false;
+  for (let i = 0; i < length; i++) if (b[at + i] !== word[i]) return false;
+  return true;
 }
