@@ -57,7 +57,7 @@ export const WORKLOADS: readonly Workload[] = [
   },
   {
     alert: 'RetainedIdle',
-    story: 'workload peak: 256 MiB come and go; with GOGC=off nothing tells the scavenger what to give back',
+    story: 'workload peak: 256 MiB come and go; with GOGC=off no cycle tells the scavenger what to give back',
     settings: { gogc: 'off', reserve: '1GiB' },
     ...builtIn('peak'),
   },

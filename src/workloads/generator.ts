@@ -55,7 +55,7 @@ export abstract class Lane {
   protected readonly share: number;
   protected readonly most: number;
   readonly sets: Objects[] = [];
-  /** Set by a round that shall end with a collection. */
+  /** Wants a collection before it goes on. It is one for all lanes, so their rounds are empty until all want it. */
   gc = false;
 
   constructor(plan: Plan, lane: number) {
@@ -112,12 +112,10 @@ export class Lanes implements Generator {
     for (let i = 0; i < batches.length; i++) this.lanes[i].round(batches[i]);
   }
 
+  /** Once every lane wants it: those that are first wait for the others. */
   wantsGC(): boolean {
-    let wanted = false;
-    for (const lane of this.lanes) {
-      wanted ||= lane.gc;
-      lane.gc = false;
-    }
-    return wanted;
+    if (!this.lanes.every(({ gc }) => gc)) return false;
+    for (const lane of this.lanes) lane.gc = false;
+    return true;
   }
 }

@@ -69,8 +69,9 @@ export const WORDS = {
     alerts: [],
   },
   peak: {
-    shows: 'All at once, then nothing: free pages, which the scavenger gives back, or with GOGC=off never',
-    alerts: [{ alert: 'RetainedIdle', when: 'the heap has GOGC=off and no GOMEMLIMIT, for 45 minutes' }],
+    shows:
+      'All at once, then nothing: free pages, which the scavenger gives back after the next cycle, if there is one',
+    alerts: [{ alert: 'RetainedIdle', when: 'the heap is new and has GOGC=off and no GOMEMLIMIT, for 45 minutes' }],
   },
   thrash: {
     shows: 'A live heap just below GOMEMLIMIT: one collection after the other, until the CPU limiter steps in',

@@ -31,6 +31,8 @@ export class FakeHeap {
   readonly live = new Map<number, Live>();
   liveBytes = 0;
   peakBytes = 0;
+  /** What was rooted when a collection was called for, each time. */
+  readonly collections: number[] = [];
   /** Frees on another lane than the alloc's. */
   remote = 0;
   /** A digest of every record with the number of the object in place of its address. */
@@ -55,7 +57,9 @@ export class FakeHeap {
   run(rounds: number): number[] {
     return Array.from({ length: rounds }, () => {
       this.generator.round(this.batches);
-      return this.batches.reduce((sum, batch) => sum + this.answer(batch), 0);
+      const sent = this.batches.reduce((sum, batch) => sum + this.answer(batch), 0);
+      if (this.generator.wantsGC?.() === true) this.collections.push(this.liveBytes);
+      return sent;
     });
   }
 

@@ -27,6 +27,7 @@ export class Holes extends Lane {
 
   round(batch: Batch): void {
     this.since += this.plan.period;
+    if (this.gc) return;
     switch (this.state) {
       case 'fill':
         while (batch.room > 0) {
