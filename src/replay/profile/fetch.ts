@@ -33,8 +33,11 @@ function parse(url: string): { url: URL; shown: string; headers: Record<string, 
     throw failed(`profiles are fetched by http or https, not ${parsed.protocol.slice(0, -1)}`);
   }
   const headers: Record<string, string> = {};
+  // What is not a percent code stays as it is, in a password as elsewhere.
+  const decode = (text: string): string =>
+    text.replace(/(?:%[0-9a-f]{2})+/gi, (codes) => Buffer.from(codes.replaceAll('%', ''), 'hex').toString());
   if (parsed.username !== '' || parsed.password !== '') {
-    const user = `${decodeURIComponent(parsed.username)}:${decodeURIComponent(parsed.password)}`;
+    const user = `${decode(parsed.username)}:${decode(parsed.password)}`;
     headers.authorization = `Basic ${Buffer.from(user).toString('base64')}`;
     parsed.username = '';
     parsed.password = '';

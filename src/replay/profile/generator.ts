@@ -94,14 +94,16 @@ function inWords(timeShare: number, heapShare: number): string {
   return parts.join('; ');
 }
 
-/** Whole numbers in the place of fractions: what rounding one size takes away is given to the next smaller, so that the bytes add up. */
+/**
+ * Whole numbers in the place of fractions, each rounded up or down such that the bytes add up: from the largest size to the smallest, what was
+ * gained or lost so far decides.
+ */
 function whole(sizes: readonly number[], counts: readonly number[]): number[] {
   const out = new Array<number>(counts.length).fill(0);
   let bytes = 0;
   for (let i = counts.length - 1; i >= 0; i--) {
     bytes += counts[i] * sizes[i];
-    out[i] = Math.max(0, Math.round(bytes / sizes[i]));
-    if (counts[i] === 0) out[i] = 0;
+    out[i] = Math.min(Math.ceil(counts[i]), Math.max(Math.floor(counts[i]), Math.round(bytes / sizes[i])));
     bytes -= out[i] * sizes[i];
   }
   return out;

@@ -61,8 +61,9 @@ export interface ProfileSums {
   readonly allocBytes: number;
   readonly inuseObjects: number;
   readonly inuseBytes: number;
-  /** One standard error of allocBytes, as a share of it, from sampling alone: 0 at rate 1. */
+  /** One standard error of allocBytes and of allocObjects, as a share of each, from sampling alone: 0 at rate 1. */
   readonly samplingError: number;
+  readonly samplingErrorObjects: number;
 }
 
 function pattern(text: string | undefined, name: string): RegExp | null {
@@ -91,6 +92,7 @@ export function sums(profile: HeapProfile, selection: Selection = {}): ProfileSu
   let allocBytes = 0;
   let inuseBytes = 0;
   let variance = 0;
+  let varianceObjects = 0;
   for (const bucket of select(profile, selection)) {
     const { size } = bucket;
     let sum = bySize.get(size);
@@ -105,7 +107,10 @@ export function sums(profile: HeapProfile, selection: Selection = {}): ProfileSu
     inuseBytes += bucket.inuseBytes;
     if (profile.rate > 1) {
       const p = 1 - Math.exp(-size / profile.rate);
-      variance += ((bucket.allocBytes * (1 - p)) / p) * size;
+      // n objects seen with probability p each, and standing for 1 / p: variance n (1 - p) / p.
+      const objects = ((bucket.allocBytes / size) * (1 - p)) / p;
+      variance += objects * size * size;
+      varianceObjects += objects;
     }
   }
   if (!Number.isSafeInteger(Math.round(allocBytes)) || !Number.isSafeInteger(Math.round(inuseBytes))) {
@@ -115,12 +120,14 @@ export function sums(profile: HeapProfile, selection: Selection = {}): ProfileSu
     );
   }
   const sizes = [...bySize.values()].sort((a, b) => a.size - b.size);
+  const allocObjects = sizes.reduce((n, s) => n + s.allocObjects, 0);
   return {
     sizes,
-    allocObjects: sizes.reduce((n, s) => n + s.allocObjects, 0),
+    allocObjects,
     allocBytes,
     inuseObjects: sizes.reduce((n, s) => n + s.inuseObjects, 0),
     inuseBytes,
     samplingError: allocBytes === 0 ? 0 : Math.sqrt(variance) / allocBytes,
+    samplingErrorObjects: allocObjects === 0 ? 0 : Math.sqrt(varianceObjects) / allocObjects,
   };
 }
