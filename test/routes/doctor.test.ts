@@ -73,9 +73,22 @@ test.each([
 it('knows no heap that is not there, or is gone when it has looked', async () => {
   expectProblem(await t.get('/v1/heaps/none/doctor'), 404, 'heap-not-found');
   await t.call('PUT', '/v1/heaps/brief', { reserve: '64MiB' });
-  const answer = t.get('/v1/heaps/brief/doctor?window=1');
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  // The window ends when the heap is gone, whatever the clock says.
+  const real = setTimeout;
+  let end: () => void = () => {};
+  const looks = new Promise<void>((resolve) => {
+    vi.spyOn(globalThis, 'setTimeout').mockImplementation(((f: () => void, ms?: number, ...args: unknown[]) => {
+      if (ms !== 1234) return real(f, ms, ...args);
+      end = f;
+      resolve();
+      return real(() => {}, 0);
+    }) as typeof setTimeout);
+  });
+  const answer = t.get('/v1/heaps/brief/doctor?window=1.234');
+  await looks;
+  vi.restoreAllMocks();
   await t.call('DELETE', '/v1/heaps/brief');
+  end();
   expectProblem(await answer, 410, 'heap-deleted');
 });
 

@@ -51,7 +51,10 @@ function summarise(facts: Facts, findings: readonly Finding[]): string {
 
 /** Examines a heap for `window` milliseconds. */
 export async function examine(source: Scraped, window: number = DEFAULT_WINDOW): Promise<Examination> {
-  const facts = await gather(source, window);
+  return examination(await gather(source, () => new Promise((resolve) => setTimeout(resolve, window))));
+}
+
+export function examination(facts: Facts): Examination {
   const findings = diagnose(facts);
   return {
     healthy: findings.length === 0,

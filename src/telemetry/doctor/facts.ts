@@ -111,11 +111,11 @@ function slotBytes(h: Heap, slots: Float64Array): Float64Array {
   return out;
 }
 
-/** Looks at a heap for `window` milliseconds. */
-export async function gather(source: Scraped, window: number): Promise<Facts> {
+/** Looks at a heap before and after something: `meanwhile` is called between, and its promise waited for. */
+export async function gather(source: Scraped, meanwhile: () => Promise<unknown>): Promise<Facts> {
   const h = source.heap;
   const before = snapshot(h, new HeapView(source));
-  const waited = new Promise((resolve) => setTimeout(resolve, window));
+  const waited = meanwhile();
   const oneObject = await oneObjectSpans(h);
   await waited;
   const view = new HeapView(source);

@@ -76,22 +76,21 @@ export const ALLOCATOR_RULES: readonly Rule[] = [
   rule({
     code: 'central-contention',
     title: 'Ps wait for each other at the locks of the heap',
-    threshold: { contendedPerSecond: 50, contendedShare: 0.01, waitShare: 0.05 },
+    threshold: { contended: 50, waitShare: 0.05 },
     read: (facts) => {
       const n = sum(contended(facts));
       const { acquisitions, waitSeconds } = lockSums(facts);
       return {
-        acquisitionsPerSecond: acquisitions / facts.seconds,
-        contendedPerSecond: n / facts.seconds,
+        acquisitions,
+        contended: n,
         contendedShare: acquisitions === 0 ? 0 : n / acquisitions,
+        waitSeconds,
         waitShare: waitSeconds / (facts.seconds * facts.gomaxprocs),
       };
     },
-    // Often, or for long. A lock whose holder the system took off its CPU shows as one long wait: that is no contention.
-    finds: (n, t) => {
-      if (n.contendedPerSecond < t.contendedPerSecond) return undefined;
-      return n.contendedShare >= t.contendedShare || n.waitShare >= t.waitShare ? 'warning' : undefined;
-    },
+    // By the time that is lost: Ps that meet often and let each other pass at once lose none. And not by a few waits, however long: a lock whose
+    // holder the system took off its CPU is no contention.
+    finds: (n, t) => (n.contended >= t.contended && n.waitShare >= t.waitShare ? 'warning' : undefined),
     cause: (facts) => {
       const name = (i: number): string =>
         i === NUM_SPAN_CLASSES ? 'the heap lock (mheap)' : `the mcentral of ${spanClassName(i)}`;

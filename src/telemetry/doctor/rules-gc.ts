@@ -6,13 +6,17 @@ import { mib, percent, type Rule, rule } from './rule.js';
 
 const MiB = 2 ** 20;
 
-/** What the collector took in the window, without the marking that used idle Ps; and what of the Ps was not asleep. */
+/**
+ * What the collector took in the window, without the marking that used idle Ps; and what of the Ps was not asleep. Inside one long mark its
+ * share is a quarter, however seldom there is one: a share counts only over several cycles.
+ */
 function work({ before, after, seconds, gomaxprocs }: Facts) {
   const took = (cpu: CpuStats): number => cpu.assist + cpu.dedicated + cpu.pause;
   const gc = (took(after.cpu) - took(before.cpu)) / 1e9;
   const whole = seconds * gomaxprocs;
   const busy = Math.max(gc, whole - (after.cpu.idle - before.cpu.idle) / 1e9);
   return {
+    cycles: after.numGC - before.numGC,
     cyclesPerSecond: (after.numGC - before.numGC) / seconds,
     gcShare: Math.min(1, gc / whole),
     gcShareOfBusy: busy <= 0 ? 0 : Math.min(1, gc / busy),
@@ -33,7 +37,7 @@ export const GC_RULES: readonly Rule[] = [
     code: 'limit-thrash',
     title: 'The memory limit keeps the collector running',
     explains: ['gc-too-often'],
-    threshold: { ofLimit: 0.85, gcShare: 0.2, cyclesPerSecond: 5 },
+    threshold: { ofLimit: 0.85, gcShare: 0.2, cycles: 2, cyclesPerSecond: 5 },
     read: (facts) => {
       if (!Number.isFinite(facts.memoryLimit)) return undefined;
       return {
@@ -46,7 +50,7 @@ export const GC_RULES: readonly Rule[] = [
     },
     finds: (n, t) => {
       if (n.ofLimit < t.ofLimit) return undefined;
-      if (n.limiterOn === 1 || n.gcShare >= t.gcShare) return 'critical';
+      if (n.limiterOn === 1 || (n.cycles >= t.cycles && n.gcShare >= t.gcShare)) return 'critical';
       return n.cyclesPerSecond >= t.cyclesPerSecond ? 'warning' : undefined;
     },
     cause: ({ cycles, memoryLimit, limited }) =>
@@ -61,9 +65,10 @@ export const GC_RULES: readonly Rule[] = [
   rule({
     code: 'gc-too-often',
     title: 'The collector runs too often',
-    threshold: { gcShare: 0.2, cyclesPerSecond: 10, gcShareOfBusy: 0.1 },
+    threshold: { gcShare: 0.2, cycles: 2, cyclesPerSecond: 10, gcShareOfBusy: 0.1 },
     read: work,
     finds: (n, t) => {
+      if (n.cycles < t.cycles) return undefined;
       const often = n.cyclesPerSecond >= t.cyclesPerSecond && n.gcShareOfBusy >= t.gcShareOfBusy;
       return n.gcShare >= t.gcShare || often ? 'warning' : undefined;
     },

@@ -1,13 +1,18 @@
-/** A heap driven into each state that the doctor knows, and heaps that are well. */
+/**
+ * A heap driven into each state that the doctor knows, and heaps that are well. What a rule compares with the clock (how often, for how long) is up
+ * to the machine: where such a rule speaks, a test drives the heap until it does; that others are silent is tested by numbers (thresholds.test.ts).
+ */
 
 import { afterEach, describe, expect, it } from 'vitest';
 import { Why } from '../../../src/gc/state.js';
+import { P_WAITING } from '../../../src/heap/heap.js';
 import { mcentralAt } from '../../../src/heap/mcentral.js';
 import { lock, unlock } from '../../../src/memory/lock.js';
 import type { HeapHost } from '../../../src/sched/host.js';
 import { Op } from '../../../src/sched/ops.js';
 import type { EffectiveSettings } from '../../../src/server/hosted.js';
-import { type Examination, examine } from '../../../src/telemetry/doctor/doctor.js';
+import { type Examination, examination, examine } from '../../../src/telemetry/doctor/doctor.js';
+import { gather, oneObjectSpans } from '../../../src/telemetry/doctor/facts.js';
 import { DEFAULT_PROFILE, type KindName } from '../../../src/workloads/catalog.js';
 import { type Parameters, Workload } from '../../../src/workloads/workload.js';
 import { batch, differences, json, newHost } from '../../helper/host.js';
@@ -62,14 +67,36 @@ async function free(addresses: readonly number[]): Promise<void> {
   }
 }
 
-/** Examines until this is found: a load takes a while to show. */
-async function until(code: string, seconds = 20): Promise<Examination> {
-  const end = Date.now() + seconds * 1000;
-  for (;;) {
-    const examination = await examine(host, 1000);
-    if (codes(examination).includes(code) || Date.now() > end) return examination;
+/** These compare with the clock. */
+const BY_TIME = ['gc-too-often', 'limit-thrash', 'central-contention'];
+/** ms: a machine that is this busy for this long has other troubles. */
+const PATIENCE = 90_000;
+
+/** Examines what happens while `work` runs, again and again until this is found. */
+async function until(code: string, work: () => Promise<unknown>): Promise<Examination> {
+  for (const end = Date.now() + PATIENCE; ; ) {
+    const found = examination(await gather(host, work));
+    if (codes(found).includes(code) || Date.now() > end) return found;
   }
 }
+
+/** Examines a heap under load until it was found to be well `times` times. What no clock decides is never found. */
+async function expectWell(times: number): Promise<void> {
+  const end = Date.now() + PATIENCE;
+  for (let well = 0; well < times; ) {
+    const found = await examine(host, 300);
+    expect(codes(found).filter((code) => !BY_TIME.includes(code))).toEqual([]);
+    if (found.healthy) well++;
+    else if (Date.now() > end) expect(found.findings).toEqual([]);
+    if (found.healthy) expect(found.summary).toMatch(/well|hardly/);
+  }
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+const collectOften = async (): Promise<void> => {
+  for (let i = 0; i < 30; i++) await collect();
+};
 
 function find(examination: Examination, code: string) {
   const finding = examination.findings.find((f) => f.code === code);
@@ -94,24 +121,20 @@ describe('is silent', () => {
   it('about a server at work', async () => {
     await start();
     load('larson', { rate: 40_000 });
-    for (let i = 0; i < 6; i++) {
-      const examination = await examine(host, 1000);
-      expect(examination.findings).toEqual([]);
-      expect(examination.summary).toMatch(/well/);
-    }
+    await expectWell(5);
   });
 
   it('about the workload of the GC guide', async () => {
     await start();
     load('gcguide');
-    for (let i = 0; i < 4; i++) expect((await examine(host, 1000)).findings).toEqual([]);
+    await expectWell(4);
   });
 
   it('about a heap at rest, whatever it did before', async () => {
     await start();
     await free(await alloc(100, 30_000));
     await collect();
-    expect((await examine(host, 300)).findings).toEqual([]);
+    expect((await examine(host, 100)).findings).toEqual([]);
   });
 });
 
@@ -153,72 +176,77 @@ describe('finds', () => {
 
   it('a collector that runs too often', async () => {
     await start({ gogc: 3 });
-    load('thrash', { bytes: 24 * MiB, rate: 200_000 });
-    const { cause } = find(await until('gc-too-often'), 'gc-too-often');
+    const { cause } = find(await until('gc-too-often', collectOften), 'gc-too-often');
     expect(cause).toMatch(/GOGC=3/);
   });
 
   it('a memory limit that keeps the collector running, and says nothing of how often it runs', async () => {
     await start({ gomemlimit: 32 * MiB });
-    load('thrash', { bytes: 28 * MiB, rate: 200_000 });
-    const examination = await until('limit-thrash');
-    const { severity, numbers } = find(examination, 'limit-thrash');
+    await alloc(MiB, 28);
+    const found = await until('limit-thrash', collectOften);
+    const { severity, numbers } = find(found, 'limit-thrash');
     expect(['warning', 'critical']).toContain(severity);
     expect(numbers.memoryLimit).toBe(32 * MiB);
-    expect(codes(examination)).not.toContain('gc-too-often');
+    expect(codes(found)).not.toContain('gc-too-often');
   });
 
   it('mcaches that do not help', async () => {
-    await start();
-    load('xmalloc', { bytes: 64 * MiB });
-    const { cause, numbers } = find(await until('mcache-thrash'), 'mcache-thrash');
-    expect(cause).toMatch(/^8192-byte slots \(size class 51, noscan\): \d+ refills; a span has 1 slot/);
-    expect(numbers.refillsPerAllocation).toBeGreaterThan(0.9);
+    await start({ gogc: 'off' });
+    const found = examination(await gather(host, () => alloc(8192, 600)));
+    const { cause, numbers } = find(found, 'mcache-thrash');
+    expect(cause).toBe('8192-byte slots (size class 51, noscan): 600 refills; a span has 1 slot');
+    expect(numbers).toMatchObject({ allocations: 600, refills: 600, refillsPerAllocation: 1 });
   });
 
   it('Ps that wait at a lock', async () => {
-    await start();
-    load('xmalloc', { bytes: 64 * MiB });
-    // How often Ps really meet depends on the machine: here somebody else keeps the lock for a while, again and again.
-    const { m } = host.heap;
+    await start({ gogc: 'off' });
+    // From its second span on a P takes the lock each time, to put the last one away.
+    await alloc(8192, 1, 1);
+    const { m, mheap, ps } = host.heap;
     const at = mcentralAt(host.heap, 103);
-    const keeper = setInterval(() => {
-      lock(m, at, 99, host.heap.mheap + 63);
-      const until = performance.now() + 1;
-      while (performance.now() < until);
-      unlock(m, at);
-    }, 4);
-    const examination = await until('central-contention');
-    clearInterval(keeper);
-    const { cause, numbers } = find(examination, 'central-contention');
+    // How often Ps really meet is up to the machine. Here somebody else has the lock whenever P1 wants it, and keeps it for a third of the time.
+    const meet = async (): Promise<void> => {
+      const began = performance.now();
+      let kept = 0;
+      for (let i = 0; i < 60; i++) {
+        lock(m, at, 99, mheap + 63);
+        const done = alloc(8192, 1, 1);
+        while (Atomics.load(m, ps[1].at + P_WAITING) !== at) await turn();
+        const waits = performance.now();
+        while (kept + performance.now() - waits < (performance.now() - began) / 3);
+        kept += performance.now() - waits;
+        unlock(m, at);
+        await done;
+      }
+    };
+    const { cause, numbers } = find(examination(await gather(host, meet)), 'central-contention');
     expect(cause).toMatch(/^the mcentral of 8192-byte slots \(size class 51, noscan\): \d+ times/);
-    expect(numbers.contendedPerSecond).toBeGreaterThan(50);
+    expect(numbers.contended).toBe(60);
+    expect(numbers.waitShare).toBeGreaterThan(0.15);
   });
 
   it('a leak, by what is alive after each cycle', async () => {
     await start();
-    load('leak', { bytes: 400 * MiB, rate: 200_000 });
-    const { numbers, cause } = find(await until('leak-suspicion'), 'leak-suspicion');
+    for (let i = 0; i < 10; i++) {
+      await alloc(MiB, 1);
+      await collect();
+    }
+    const { numbers, cause } = find(await examine(host, 0), 'leak-suspicion');
     expect(numbers.cycles).toBeGreaterThanOrEqual(8);
     expect(cause).toMatch(/rose from .* MiB to .* MiB/);
   });
 });
 
-it('does not hold up the event loop over a heap of many spans', async () => {
+it('lets others in between while it goes through many spans', async () => {
   await start({ gogc: 'off' });
-  // A span each.
-  await alloc(8192, 40_000);
-  let longest = 0;
-  let last = performance.now();
-  const watch = setInterval(() => {
-    longest = Math.max(longest, performance.now() - last);
-    last = performance.now();
-  }, 0);
-  const before = performance.eventLoopUtilization();
-  await examine(host, 300);
-  const { active } = performance.eventLoopUtilization(before);
-  clearInterval(watch);
-  // Of 300 ms, with a machine that does other things as well.
-  expect(active).toBeLessThan(150);
-  expect(longest).toBeLessThan(100);
+  // A span each; it looks at 20,000 of them a turn.
+  await alloc(8192, 50_000);
+  let turns = 0;
+  let immediate = setImmediate(function next() {
+    turns++;
+    immediate = setImmediate(next);
+  });
+  await oneObjectSpans(host.heap);
+  clearImmediate(immediate);
+  expect(turns).toBeGreaterThanOrEqual(3);
 });
