@@ -1,6 +1,8 @@
 /** What can be seen of a heap agrees with itself, and looking changes nothing. */
 
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
+import { arenaRuns, type PageRun } from '../../src/server/inspect/arenas.js';
+import { listSpans } from '../../src/server/inspect/spans.js';
 import { expectProblem, type TestApp, testApp } from '../helper/routes.js';
 
 let t: TestApp;
@@ -92,6 +94,49 @@ describe('arenas', () => {
       for (const run of runs) count[run.state] += run.pages;
       expect({ total: pages.total, ...count }).toEqual(pages);
     }
+  });
+});
+
+describe('a heap with thousands of runs', () => {
+  let many: TestApp;
+  beforeAll(async () => {
+    many = await testApp({ GOGC: 'off' });
+    const { addresses } = (await many.post('alloc', { size: 8192, count: 6000, p: 0 })).body;
+    await many.post('free', { addresses: addresses.filter((_: string, i: number) => i % 2 === 0) });
+    await many.post('sweep', { mark: 'always' });
+  });
+  afterAll(async () => {
+    await many.check();
+    await many.close();
+  });
+
+  it('is told page by page, without a gap, in portions that others get in between', async () => {
+    const { runs, pages } = (await many.get('arenas/0')).body as { runs: PageRun[]; pages: { total: number } };
+    expect(runs.length).toBeGreaterThan(5000);
+    let next = 0;
+    for (const { page, pages: n } of runs) {
+      expect(page).toBe(next);
+      next += n;
+    }
+    expect(next).toBe(pages.total);
+    for (let i = 1; i < runs.length; i++)
+      expect([runs[i].state, runs[i].span]).not.toEqual([runs[i - 1].state, runs[i - 1].span]);
+    const portions = [...arenaRuns(many.host.heap, 0)];
+    expect(portions.flat()).toEqual(runs);
+    expect(Math.max(...portions.map(({ length }) => length))).toBeLessThanOrEqual(1025);
+  });
+
+  it('lists its spans in portions, each span once', async () => {
+    const { spans, next } = (await many.get('spans?limit=1000')).body;
+    expect(spans).toHaveLength(1000);
+    const more = (await many.get(`spans?limit=1000&cursor=${next}`)).body;
+    const ids = new Set([...spans, ...more.spans].map(({ id }: { id: number }) => id));
+    expect(ids.size).toBe(2000);
+    const portions = [...listSpans(many.host.heap, {}, 0, 1000)];
+    expect(portions.flatMap((portion) => portion.spans)).toEqual(spans);
+    expect(Math.max(...portions.map((portion) => portion.spans.length))).toBeLessThanOrEqual(200);
+    // None of them is of this class: a look is bounded all the same.
+    expect([...listSpans(many.host.heap, { class: 3 }, 0, 10)].flatMap((portion) => portion.spans)).toEqual([]);
   });
 });
 

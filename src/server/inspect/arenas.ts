@@ -64,15 +64,27 @@ export interface PageRun {
   span?: number;
 }
 
-/** Every page of an arena, as runs. Each span is a run of its own. */
-export function arenaRuns(h: Heap, index: number): PageRun[] {
+/** Pages that are looked at between two turns of the event loop. */
+const PAGES_A_TURN = 1024;
+
+/**
+ * Every page of an arena, as runs; each span is a run of its own. An arena may have as many runs as pages, so they come in portions, each
+ * of the runs that were complete after so many pages: who reads them lets others in between.
+ */
+export function* arenaRuns(h: Heap, index: number): Generator<PageRun[]> {
   const { m, pageAlloc } = h;
   const first = index * h.arenaPages;
   const mapped = h.scalar(H_CUR_BASE);
   const caches = h.ps.map((p) => p.at + P_PAGE_CACHE);
-  const runs: PageRun[] = [];
+  let runs: PageRun[] = [];
   let last: PageRun | undefined;
   for (let i = 0; i < h.arenaPages; i++) {
+    if (i % PAGES_A_TURN === 0 && runs.length > 1) {
+      // The last run may go on.
+      last = runs.pop() as PageRun;
+      yield runs;
+      runs = [last];
+    }
     const page = first + i;
     const s = page < mapped ? m[h.pageSpan + page] : 0;
     const span = s !== 0 && m[s + S_STATE] === SpanState.inUse ? spanId(h, s) : 0;
@@ -88,7 +100,7 @@ export function arenaRuns(h: Heap, index: number): PageRun[] {
       runs.push(last);
     }
   }
-  return runs;
+  yield runs;
 }
 
 function inCache(m: Int32Array, pc: number, page: number): boolean {

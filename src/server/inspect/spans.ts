@@ -56,6 +56,9 @@ export const STATES = ['partial', 'full', 'mcache'] as const;
 
 /** Spans and free pages that one answer looks at. */
 const MAX_LOOK = 65_536;
+/** Spans that are written, and looked at, between two turns of the event loop. */
+const A_TURN = 200;
+const LOOK_A_TURN = 8192;
 
 export interface SpanFilter {
   class?: number;
@@ -115,13 +118,22 @@ export function spanView(h: Heap, s: number) {
   };
 }
 
-/** Up to `limit` spans from page `from` on; `next` is the page to go on from, -1 at the end. */
-export function listSpans(h: Heap, filter: SpanFilter, from: number, limit: number) {
+/**
+ * Up to `limit` spans from page `from` on, in portions: who reads them lets others in between. `next` of the last portion is the page to
+ * go on from, -1 at the end.
+ */
+export function* listSpans(h: Heap, filter: SpanFilter, from: number, limit: number) {
   const { m } = h;
   const end = h.scalar(H_CUR_BASE);
-  const spans: ReturnType<typeof spanView>[] = [];
+  let spans: ReturnType<typeof spanView>[] = [];
   let page = from;
-  for (let looked = 0; page < end && looked < MAX_LOOK && spans.length < limit; looked++) {
+  let left = limit;
+  for (let looked = 0; page < end && looked < MAX_LOOK && spans.length < left; looked++) {
+    if (spans.length === A_TURN || (looked + 1) % LOOK_A_TURN === 0) {
+      yield { spans, next: page };
+      left -= spans.length;
+      spans = [];
+    }
     const s = m[h.pageSpan + page];
     if (s === 0 || m[s + S_STATE] !== SpanState.inUse || m[s + S_START] !== page) {
       page++;
@@ -130,7 +142,7 @@ export function listSpans(h: Heap, filter: SpanFilter, from: number, limit: numb
     if (matches(h, s, filter)) spans.push(spanView(h, s));
     page += Math.max(1, m[s + S_NPAGES]);
   }
-  return { spans, next: page < end ? page : -1 };
+  yield { spans, next: page < end ? page : -1 };
 }
 
 function matches(h: Heap, s: number, filter: SpanFilter): boolean {
