@@ -22,6 +22,10 @@ const COMMANDS: Record<string, { help: string; load: () => Promise<{ main: Comma
     help: 'Drive a running server with a recorded program; goheap load --help tells more',
     load: () => import('./load/cli.js'),
   },
+  record: {
+    help: 'Record what happens on a heap of a running server; goheap record --help tells more',
+    load: () => import('./replay/record-cli.js'),
+  },
   doctor: {
     help: 'Ask what is wrong with a heap of a running server; goheap doctor --help tells more',
     load: () => import('./telemetry/doctor/cli.js'),

@@ -5,8 +5,9 @@
  */
 
 import { HEAP_BASE, type Heap } from '../heap/heap.js';
-import { isDropped, S_BASE, S_STATE, S_WORDS, SpanState } from '../heap/mspan.js';
+import { isDropped, S_BASE, S_HAS_TINY, S_STATE, S_WORDS, SpanState } from '../heap/mspan.js';
 import { PAGE_SHIFT } from '../heap/sizeclass.js';
+import { tinyMaskAt } from '../heap/tiny.js';
 import type { SchedError } from './host-api.js';
 import { Op } from './ops.js';
 import {
@@ -65,14 +66,21 @@ function happened(heap: Heap, m: Int32Array, at: number, completed: number): Sch
   }
 }
 
-/** Whether the root of the object at an address is gone. Of a tiny object: whether those of its whole block are. */
+/** Whether the root of the object at an address is gone. */
 export function isFreed(heap: Heap, lo: number, hi: number): boolean {
   const { m } = heap;
   const word = Math.floor(((hi >>> 0) * 2 ** 32 + (lo >>> 0) - HEAP_BASE) / 8);
   if (word < 0 || word >= heap.pages << (PAGE_SHIFT - 3)) return false;
   const s = m[heap.pageSpan + (word >> (PAGE_SHIFT - 3))];
   if (s === 0 || m[s + S_STATE] !== SpanState.inUse) return true;
-  return isDropped(heap, s, Math.floor((word - m[s + S_BASE]) / m[s + S_WORDS]));
+  const slot = Math.floor((word - m[s + S_BASE]) / m[s + S_WORDS]);
+  if (m[s + S_HAS_TINY] !== 0) {
+    const block = m[s + S_BASE] + slot * 2;
+    const offset = (word - block) * 8 + (lo & 7);
+    const masks = tinyMaskAt(heap, block);
+    if (((heap.u[masks] >>> offset) & 1) === 1) return ((heap.u[masks + 1] >>> offset) & 1) === 1;
+  }
+  return isDropped(heap, s, slot);
 }
 
 /** How many Gs were ever stolen, if no living M can have one in hand that it has not begun; else null. */
