@@ -36,7 +36,7 @@ const NO_OPERATION = 'the operation is none of malloc, calloc, realloc, memalign
 const NO_NUMBERS = 'the numbers that follow the operation are not its own';
 
 export class AospReader implements LineReader {
-  private readonly table: SlotTable;
+  protected readonly table: SlotTable;
   private readonly n = new Numbers();
   private readonly types = new GoTypes();
   /** Up to two numbers before the size: as they come. */
@@ -44,6 +44,8 @@ export class AospReader implements LineReader {
   private hi0 = 0;
   private lo1 = 0;
   private hi1 = 0;
+  /** The kind of an allocation without a comment. */
+  protected plain: number = Kind.alloc;
   private lost = 0;
   private timed = false;
 
@@ -144,7 +146,7 @@ export class AospReader implements LineReader {
 
   /** Times and a comment, each if it is there. Answers with the kind of an allocation, -1 where something else follows. */
   private rest(b: Uint8Array, from: number, end: number): number {
-    if (from === end) return Kind.alloc;
+    if (from === end) return this.plain;
     let at = from;
     if (b[at] === SPACE && b[at + 1] !== HASH) {
       const { n, table } = this;
@@ -156,10 +158,15 @@ export class AospReader implements LineReader {
       this.timed = true;
       table.setTime(this.lo1, this.hi1);
       table.setEndTime(n.lo, n.hi);
-      if (at === end) return Kind.alloc;
+      if (at === end) return this.plain;
     }
     if (b[at] !== SPACE || b[at + 1] !== HASH) return -1;
-    return this.types.kindOf(b, at + 2, end);
+    return this.kindOf(b, at + 2, end);
+  }
+
+  /** The kind of an allocation with the comment b[start, end), without its `#`. */
+  protected kindOf(b: Uint8Array, start: number, end: number): number {
+    return this.types.kindOf(b, start, end);
   }
 
   /** What bpftrace says besides. */

@@ -5,6 +5,7 @@
 import { ReplayInputError } from '../events.js';
 import { aosp, goalloc } from './aosp.js';
 import { csapp } from './csapp.js';
+import { goheap } from './goheap.js';
 import { heaptrack } from './heaptrack.js';
 import { ltrace } from './ltrace.js';
 import { lttng } from './lttng.js';
@@ -12,7 +13,7 @@ import { mtrace } from './mtrace.js';
 import type { Format } from './reader.js';
 import { valgrind } from './valgrind.js';
 
-export const FORMATS: readonly Format[] = [mtrace, aosp, goalloc, valgrind, heaptrack, ltrace, lttng, csapp];
+export const FORMATS: readonly Format[] = [mtrace, goheap, aosp, goalloc, valgrind, heaptrack, ltrace, lttng, csapp];
 
 /** Bytes of text that are looked at. */
 export const HEAD_BYTES = 64 * 1024;
