@@ -60,8 +60,9 @@ export const ALONE: World = { stop: () => {}, start: () => {}, wake: () => {} };
 export interface CollectorOptions {
   /** GODEBUG=gcstoptheworld: 1 marks with the world stopped, 2 sweeps so as well. */
   readonly stopTheWorld?: number;
-  /** ns that an idle P marks at a stretch. */
+  /** ns that an idle P, and a fractional worker at least, mark at a stretch. */
   readonly idleSlice?: number;
+  readonly fractionalSlice?: number;
   /** Told after each cycle's mark, with NumGC. */
   readonly onCycle?: (numGC: number) => void;
 }
@@ -103,7 +104,8 @@ export class Collector {
     const { h, p } = this;
     p.attention = false;
     if (this.phase() === GcPhase.mark) {
-      if (!assist(h, p)) this.end();
+      // Whoever finds the last of the work ends the mark.
+      if (!assist(h, p) || isMarkDone(h)) this.end();
     } else if (h.m[h.mheap + H_RESTART] !== 0) this.begin(h.m[h.mheap + H_RESTART] - 1);
     else if (isDue(h)) this.begin(Why.heap);
   }
@@ -119,7 +121,7 @@ export class Collector {
     if (this.claimDedicated()) {
       const done = this.work(DEDICATED_SLICE, T_DEDICATED_NS);
       this.returnDedicated(cycle);
-      if (!done) this.end();
+      if (!done || isMarkDone(h)) this.end();
       return;
     }
     const goal = h.f[h.pacer + C_FRACTIONAL_GOAL];
@@ -133,11 +135,11 @@ export class Collector {
     if (since <= 0 || this.fractional > goal * since) return;
     const began = now;
     const done = this.work(
-      Math.max(FRACTIONAL_SLICE, FRACTIONAL_SLACK * goal * since - this.fractional),
+      Math.max(this.options.fractionalSlice ?? FRACTIONAL_SLICE, FRACTIONAL_SLACK * goal * since - this.fractional),
       T_FRACTIONAL_NS,
     );
     this.fractional += h.now() - began;
-    if (!done) this.end();
+    if (!done || isMarkDone(h)) this.end();
   }
 
   /**

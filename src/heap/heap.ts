@@ -106,6 +106,8 @@ export const G_LIVE = 8; // of a hollow heap: what H_HEAP_LIVE, H_TRIGGER, H_HEA
 export const G_TRIGGER = 9;
 export const G_SCAN = 10;
 export const G_MARKED = 11;
+export const G_TABLE = 13; // bytes of the table in which a simulated program holds its objects
+export const G_RUNTIME_SYS = 12; // bytes that a simulated Go runtime has mapped besides; 0 of a heap with bytes
 export const PAUSES = 256;
 
 /** Go's MemProfileRate. */
@@ -178,6 +180,7 @@ export const T_ASSIST_STOLEN = 720; // bytes of background credit taken by assis
 export const T_STOLEN_SPANS = 721; // spans taken from another P's queue
 export const T_SWEEP_NS = 722; // sweeping for allocations and in the background
 export const T_ROOT_SPANS = 723; // spans looked at for roots
+export const T_GLOBALS_WORK = 724; // bytes of a simulated program's globals scanned, ever
 
 /** Which level served an allocation. */
 export const Served = { tiny: 0, mcache: 1, mcentral: 2, mheap: 3, os: 4 } as const;

@@ -15,6 +15,7 @@ import {
   G_PAUSE_END,
   G_PAUSE_NS,
   G_PAUSE_TOTAL,
+  G_RUNTIME_SYS,
   H_ARENAS,
   H_NPROCS,
   H_NUM_FORCED_GC,
@@ -136,7 +137,7 @@ export function metadataSys(h: Heap): { mspan: number; mcache: number; gc: numbe
   return {
     mspan: fixallocSys(Math.max(h.scalar(H_SPAN_STRUCTS), h.scalar(H_PEAK_STRUCTS)), MSPAN_BYTES),
     mcache: fixallocSys(h.scalar(H_NPROCS), MCACHE_BYTES),
-    gc: h.scalar(H_ARENAS) * HEAP_ARENA_BYTES,
+    gc: h.scalar(H_ARENAS) * HEAP_ARENA_BYTES + h.f[h.gcStats + G_RUNTIME_SYS],
   };
 }
 

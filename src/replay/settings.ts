@@ -61,6 +61,9 @@ export interface SimSettings {
   readonly rootsTable: 'exact' | 'segments' | 'none';
   /** Live bytes without pointers that the program has besides: its own start. */
   readonly baseline: number;
+  /** What a Go program has besides its heap: bytes of globals and stacks that every cycle scans and GOGC counts; bytes that the runtime itself maps. */
+  readonly runtimeScan: number;
+  readonly runtimeSys: number;
   readonly timeBase: TimeBase;
   /** Events [from, to) of the recording, to null: its end. What is live at `from` is allocated first. */
   readonly from: number;

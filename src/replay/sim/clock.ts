@@ -16,6 +16,7 @@ import {
   H_SCAVENGED_EAGER,
   H_SCAVENGED_FORCED,
   type Heap,
+  T_GLOBALS_WORK,
   T_OBJECTS_SCANNED,
   T_ROOT_SPANS,
   T_ROOTS_MARKED,
@@ -119,7 +120,7 @@ export class Clock {
     for (const p of h.ps) {
       const at = p.stats;
       mark +=
-        f[at + T_SCAN_WORK] * costs.perScanByte +
+        (f[at + T_SCAN_WORK] + f[at + T_GLOBALS_WORK]) * costs.perScanByte +
         (f[at + T_ROOTS_MARKED] + f[at + T_OBJECTS_SCANNED]) * costs.perMark +
         f[at + T_ROOT_SPANS] * costs.perRootSpan;
       swept += f[at + T_SPANS_SWEPT];

@@ -12,15 +12,15 @@
 import type { CostModel } from '../settings.js';
 
 export const DEFAULT_COSTS: CostModel = {
-  perEvent: 8,
-  perAlloc: 22,
-  perAllocByte: 0.06,
-  perFault: 500,
-  perScanByte: 0.25,
-  perMark: 6,
-  perRootSpan: 20,
-  perSweep: 120,
-  perRelease: 1200,
+  perEvent: 10,
+  perAlloc: 25,
+  perAllocByte: 0.15,
+  perFault: 1200,
+  perScanByte: 0.4,
+  perMark: 10,
+  perRootSpan: 10,
+  perSweep: 150,
+  perRelease: 1500,
   perPause: 10_000,
 };
 

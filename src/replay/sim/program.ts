@@ -8,7 +8,7 @@
  * Counters live in local variables inside the loop and are written back (`work`, `held`) before anything else runs.
  */
 
-import { type Heap, type P, P_SCAN_ALLOC, T_DROPPED } from '../../heap/heap.js';
+import { G_TABLE, type Heap, type P, P_SCAN_ALLOC, T_DROPPED } from '../../heap/heap.js';
 import { hollowFree, hollowLarge, hollowSmall, hollowTiny } from '../../heap/hollow.js';
 import {
   CLASS_TO_SIZE,
@@ -91,23 +91,28 @@ export class Program {
 
   /** What it has before the recording begins. `slots`: of an exact table. */
   prepare(slots: number): void {
-    if (slots > 0) this.own(slots * 8, false);
-    for (let left = this.settings.baseline; left > 0; left -= MAX_SMALL) this.own(Math.min(left, MAX_SMALL), true);
+    if (slots > 0) this.ownTable(slots * 8);
+    for (let left = this.settings.baseline; left > 0; left -= MAX_SMALL) this.own(Math.min(left, MAX_SMALL));
   }
 
-  /** An object of its own, which it never gives up. False when the heap is full. */
-  private own(size: number, noscan: boolean): boolean {
+  /** (Part of) the table of its objects. It is scanned by the root jobs (gc/rootmark.ts), which mark what it points to. */
+  private ownTable(size: number): boolean {
+    const { h, p } = this;
+    if (!this.own(size)) return false;
+    h.m[p.at + P_SCAN_ALLOC] += size / 8;
+    h.f[h.gcStats + G_TABLE] += size;
+    return true;
+  }
+
+  /** An object of its own without pointers, which it never gives up. False when the heap is full. */
+  private own(size: number): boolean {
     const { h, p, held } = this;
     const large = size > MAX_SMALL;
-    const spc = large
-      ? Number(noscan)
-      : (sizeToClass(noscan || size <= HEADER_ABOVE ? size : size + 8) << 1) | Number(noscan);
-    const bit = large ? hollowLarge(h, p, size, noscan) : hollowSmall(h, p, spc, size);
+    const bit = large ? hollowLarge(h, p, size, true) : hollowSmall(h, p, (sizeToClass(size) << 1) | 1, size);
     if (bit < 0) return false;
-    if (!large && !noscan) h.m[p.at + P_SCAN_ALLOC] += (size + 7) >> 3;
     held.requested += size;
     this.ownBytes += size;
-    held.slots += large ? Math.ceil(size / 8192) * 8192 : SIZES[spc >> 1];
+    held.slots += large ? Math.ceil(size / 8192) * 8192 : SIZES[sizeToClass(size)];
     return true;
   }
 
@@ -120,7 +125,7 @@ export class Program {
   private room(slot: number): void {
     this.objects.grow(slot);
     while (this.table && slot >= this.tableSlots && this.exhausted === null) {
-      if (!this.own(SEGMENT_SLOTS * 8, false)) this.exhausted = { event: this.work.events, size: SEGMENT_SLOTS * 8 };
+      if (!this.ownTable(SEGMENT_SLOTS * 8)) this.exhausted = { event: this.work.events, size: SEGMENT_SLOTS * 8 };
       this.tableSlots += SEGMENT_SLOTS;
     }
   }

@@ -19,10 +19,12 @@ import { Collector, type World } from '../../gc/collector.js';
 import { gcCycle } from '../../gc/cycle.js';
 import { gctraceLine } from '../../gc/gctrace.js';
 import { initLimiter, updateLimiter } from '../../gc/limits.js';
+import { C_GLOBALS_SCAN } from '../../gc/pacer.js';
 import { configure } from '../../gc/pacing.js';
 import { cycleRecords } from '../../gc/record.js';
 import { CYCLE_AT, pacerOf, Why, Y_LAST_GC_NS, Y_PAUSE_CPU_NS } from '../../gc/state.js';
 import {
+  G_RUNTIME_SYS,
   GcPhase,
   H_CYCLES,
   H_GC_PHASE,
@@ -31,6 +33,7 @@ import {
   H_PAGES_FREE,
   H_PAGES_INUSE,
   H_PAGES_RELEASED,
+  H_PEAK_STRUCTS,
   Heap,
   T_ASSIST_NS,
   T_DEDICATED_NS,
@@ -55,10 +58,16 @@ import { whereNow } from './where.js';
 const PREEMPT_NS = 10e6;
 /** Virtual ns that another P marks at a stretch, and time that it can save up while it has nothing to do: none. */
 const SLICE_NS = 20e3;
+/** A fractional worker looks at the time when it has scanned 100 KB. */
+const FRACTIONAL_NS = 50e3;
 /** Go collects if nothing else made it for two minutes. */
 const FORCE_NS = 120e9;
 /** Cycles that a result tells one by one. */
 export const MAX_ROWS = 10_000;
+/** Bytes of a span's bits, of a span set, and how many span classes a program has used when it starts: all on average. */
+const SPAN_BITS = 64;
+const SPAN_SET = 6208;
+const START_CLASSES = 35;
 /** HeapInuse has to pass its last peak by this before everything is looked at again. */
 const PEAK_STEP = 1.005;
 
@@ -85,7 +94,7 @@ export class Simulator {
   readonly lines: string[] = [];
   readonly samples: Sample[] = [];
   /** NumGC before the recording began. */
-  readonly firstCycle: number;
+  readonly firstCycle: number = 0;
   peak: Moment | null = null;
   /** Time over the memory limit, the most that it was passed by, cycles in which the CPU limiter was on. */
   over = { ns: 0, bytes: 0, cycles: 0 };
@@ -119,10 +128,16 @@ export class Simulator {
     this.until = settings.to === null ? Number.POSITIVE_INFINITY : settings.to - settings.from;
     const stw = settings.clock === 'stw';
     const world: World = { stop: () => this.clock.pause(), start: () => {}, wake: () => {} };
-    const options = { stopTheWorld: stw ? 1 : 0, idleSlice: SLICE_NS, onCycle: () => this.cycleEnded() };
+    const options = {
+      stopTheWorld: stw ? 1 : 0,
+      idleSlice: SLICE_NS,
+      fractionalSlice: FRACTIONAL_NS,
+      onCycle: () => this.cycleEnded(),
+    };
     this.collectors = h.ps.map((p) => new Collector(h, p, world, options));
     this.program = new Program(h, settings, () => this.service());
     this.clock = new Clock(h, this.program.work, settings.costs, settings.timeBase, stw);
+    this.runtime();
     configure(h, settings.gogc, settings.memoryLimit ?? Number.POSITIVE_INFINITY);
     this.program.prepare(settings.rootsTable === 'exact' ? (extent.slots ?? 0) : 0);
     if (this.program.held.requested > 0) {
@@ -138,6 +153,22 @@ export class Simulator {
     this.skipping = settings.from > 0;
     this.nextTick = this.timeline.tick;
     this.nextSample = this.sampleAt(1);
+  }
+
+  /** Go's own memory beside the heap, which the pacer counts. */
+  private runtime(): void {
+    const { h, settings } = this;
+    const { f, at } = pacerOf(h);
+    f[at + C_GLOBALS_SCAN] = settings.runtimeScan;
+    if (settings.runtimeSys === 0) return;
+    // Mark and allocation bits of spans; blocks and spines of the mcentrals' span sets, more of them once sweeping has begun.
+    const { count } = this.program.requests;
+    let used = 0;
+    for (let spc = 0; spc < count.length; spc++) if (count[spc] > 0) used++;
+    const sets = h.scalar(H_NUM_GC) > this.firstCycle ? 4 : 2;
+    const bits = h.scalar(H_PEAK_STRUCTS) * SPAN_BITS;
+    const spanSets = Math.max(0, used - START_CLASSES) * SPAN_SET * sets;
+    f[h.gcStats + G_RUNTIME_SYS] = settings.runtimeSys + bits + spanSets;
   }
 
   /** Virtual ns so far. */
@@ -250,6 +281,7 @@ export class Simulator {
     const rises = inuse >= this.peakInuse * PEAK_STEP && inuse > 0;
     const where = rises || last || timeline.closes() ? whereNow(h, program.held) : null;
     if (rises) {
+      this.runtime();
       this.peakInuse = inuse;
       this.peak = { event: this.events, ns, where: where as Where };
       this.classes.take(h, program.requests);
@@ -292,6 +324,7 @@ export class Simulator {
   private cycleEnded(): void {
     const { h, rows, lines } = this;
     const [record] = cycleRecords(h, 1);
+    this.runtime();
     const number = record.number - this.firstCycle;
     const { pauses, heap, cpu } = record;
     const pause = pauses.sweepTermination + pauses.markTermination;
