@@ -16,6 +16,7 @@
  *      time                             operand × 2^32 + value: ns that passed since the last time record
  *      high                             the next record's size is operand × 2^32 + its value
  *      skip                             operand: events of the recording that led to nothing (zero sizes, frees of unknown addresses)
+ *      collect                          the program collects (runtime.GC) before the next event
  *
  * Only the first five kinds are *events*, and those that `skip` counts; the rest says something about events that follow. Streams are cut into chunks at record
  * boundaries, never between `high` and what it belongs to. Readers check; whoever consumes a stream may rely on it: no free of an empty slot,
@@ -34,6 +35,7 @@ export const Kind = {
   time: 6,
   high: 7,
   skip: 8,
+  collect: 9,
 } as const;
 
 export const KIND_SHIFT = 28;

@@ -64,6 +64,12 @@ export class RecordWriter {
     this.put((kind << KIND_SHIFT) | slot, size | 0);
   }
 
+  /** The program collects. */
+  collect(): void {
+    if (this.now !== this.written) this.writeTime();
+    this.put(Kind.collect << KIND_SHIFT, 0);
+  }
+
   /** The stream ends: time goes on to the last one that was recorded. */
   end(): void {
     if (this.now !== this.written) this.writeTime();

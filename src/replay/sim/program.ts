@@ -58,6 +58,8 @@ export class Program {
   p: P;
   /** Collections begun: for the objects' ages. */
   cycles = 0;
+  /** It called runtime.GC: whoever runs it collects and clears this before it goes on. */
+  collects = false;
   /** The heap was full at this event. */
   exhausted: { event: number; size: number } | null = null;
   private readonly h: Heap;
@@ -130,7 +132,7 @@ export class Program {
     }
   }
 
-  /** Runs the records [i, end) of a chunk until `stop` events were done in all, or the heap is full. Returns where it stopped. */
+  /** Runs the records [i, end) of a chunk until `stop` events were done in all, it collects, or the heap is full. Returns where it stopped. */
   run(words: Int32Array, from: number, end: number, stop: number): number {
     const { h, work, objects, requests, held, scan, immediate } = this;
     const { m, f, u } = h;
@@ -153,6 +155,11 @@ export class Program {
         } else if (kind === Kind.time) work.recorded += slot * 2 ** 32 + (words[i + 1] >>> 0);
         else if (kind === Kind.high) this.high = slot;
         else if (kind === Kind.skip) events += slot;
+        else if (kind === Kind.collect) {
+          this.collects = true;
+          i += 2;
+          break;
+        }
         continue;
       }
       events++;

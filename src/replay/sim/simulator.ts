@@ -93,6 +93,8 @@ export class Simulator {
   readonly rows: CycleRow[] = [];
   readonly lines: string[] = [];
   readonly samples: Sample[] = [];
+  /** Called at every tick: to tell how far it is, or to end it by throwing. */
+  onTick: (() => void) | null = null;
   /** NumGC before the recording began. */
   readonly firstCycle: number = 0;
   peak: Moment | null = null;
@@ -104,6 +106,7 @@ export class Simulator {
   private readonly collectors: Collector[];
   private readonly extent: Extent;
   private readonly until: number;
+  private readonly sampled: number;
   private nextTick: number;
   private nextSample: number;
   private preemptAt = PREEMPT_NS;
@@ -116,9 +119,11 @@ export class Simulator {
   private skipped = 0;
   private skippedHigh = 0;
 
-  constructor(settings: SimSettings, extent: Extent) {
+  /** `whole`: of the run that this one is the beginning of, whose samples fall at the same events. */
+  constructor(settings: SimSettings, extent: Extent, whole: SimSettings = settings) {
     this.settings = settings;
     this.extent = extent;
+    this.sampled = whole.to === null ? Number.POSITIVE_INFINITY : whole.to - whole.from;
     const { reserve, arenaSize, gomaxprocs: procs } = settings;
     const h = Heap.create({ reserve, arenaSize, procs, hollow: true });
     this.h = h;
@@ -194,6 +199,7 @@ export class Simulator {
     let i = this.skipping ? this.skip(words, end) : 0;
     while (i < end && program.exhausted === null && this.events < this.until) {
       i = program.run(words, i, end, Math.min(this.nextTick, this.nextSample, this.until));
+      if (program.collects) this.collect();
       if (this.events >= this.nextTick) this.tick();
       if (this.events >= this.nextSample) this.sample();
     }
@@ -254,6 +260,7 @@ export class Simulator {
       program.cycles = h.m[h.mheap + H_CYCLES];
     }
     this.look();
+    this.onTick?.();
     this.nextTick = this.events + this.timeline.tick;
   }
 
@@ -309,7 +316,15 @@ export class Simulator {
     const samples = forcedGCs || readMemStats;
     const { events } = this.extent;
     if (samples === 0 || events === null || n > samples) return Number.POSITIVE_INFINITY;
-    return Math.floor((n * Math.min(events * loops, this.until)) / samples);
+    return Math.floor((n * Math.min(events * loops - this.settings.from, this.sampled)) / samples);
+  }
+
+  /** The program called runtime.GC. */
+  private collect(): void {
+    const { h, program } = this;
+    program.collects = false;
+    this.collectors[program.p.id].collect(Why.forced);
+    program.cycles = h.m[h.mheap + H_CYCLES];
   }
 
   private sample(): void {
