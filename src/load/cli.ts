@@ -3,17 +3,18 @@
  * check, the server), 2 the command line or the trace cannot be used.
  */
 import { parseArgs } from 'node:util';
+import { ReplayInputError } from '../replay/events.js';
 import { HttpError } from './client.js';
 import { Progress } from './progress.js';
 import { renderReport } from './report.js';
 import { type RunOptions, run } from './run.js';
-import { TraceError } from './source.js';
 
 const USAGE = `Usage: goheap load --trace FILE [options]
 
 Drives a running goheap server with the recorded allocations of a real program.
 
-  --trace FILE          glibc mtrace recording, plain or gzip; - reads standard input
+  --trace FILE          recording of a program: mtrace, AOSP memory_replay, valgrind, heaptrack, ltrace, …,
+                        plain or packed by gzip, zstd or zip; - reads standard input
   --url URL             the server (default http://127.0.0.1:8080)
   --heap NAME           an existing heap to drive (default: makes one and deletes it afterwards)
   --keep                leaves the heap, with the objects that the program never freed
@@ -65,7 +66,7 @@ export async function main(argv: string[]): Promise<number> {
   } catch (error) {
     progress?.stop();
     process.stderr.write(`goheap load: ${explain(error, options)}\n`);
-    return error instanceof TraceError ? 2 : 1;
+    return error instanceof ReplayInputError ? 2 : 1;
   } finally {
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);

@@ -16,7 +16,7 @@
 import type { Client } from './client.js';
 import { HttpError } from './client.js';
 import type { BatchCodec } from './codec.js';
-import { FREE, type RecordBlock } from './slots.js';
+import { FREE, type RecordBlock } from './records.js';
 
 export interface Totals {
   operations: number;

@@ -17,8 +17,8 @@ import {
   sizeToClass,
   TINY_SIZE,
 } from '../heap/sizeclass.js';
+import type { IngestReport } from '../replay/events.js';
 import type { Totals } from './driver.js';
-import type { IngestReport } from './slots.js';
 
 /** The fields of Go's MemStats that the report is made from. */
 export interface MemStats {
@@ -152,7 +152,9 @@ export function renderReport(report: LoadReport): string {
 
   row('trace', `${trace.name}: ${count(trace.events)} events, ${count(trace.slots)} objects live at once at most`);
   for (const [what, n] of oddities(trace)) row(`  ${what}`, count(n));
-  if (!trace.ended) row('  note', 'the recording has no end marker: it was cut off');
+  if (trace.truncated) row('  note', 'the recording ends in the middle: it was cut off');
+  if (trace.pairing === 'approximate')
+    row('  note', 'its frees name a kind of object, not one: which of them goes is approximate');
   row('heap', `${report.server.heap} at ${report.server.url}, GOMAXPROCS ${report.server.gomaxprocs}`);
   row('operations', `${count(run.operations)} (${count(run.allocs)} allocs, ${count(run.frees)} frees)`);
   row('operations/s', `${count(Math.round(run.operationsPerSecond))} over ${run.seconds.toFixed(2)} s`);

@@ -7,12 +7,14 @@
  * before that. A heap that the run made itself is deleted afterwards, whatever happened.
  */
 import { randomBytes } from 'node:crypto';
+import { type IngestReport, newIngestReport, ReplayInputError } from '../replay/events.js';
+import { openTrace, type TraceSource } from '../replay/source.js';
 import { BinaryCodec } from './binary-codec.js';
 import { Client } from './client.js';
 import { type BatchCodec, type CodecOptions, type Format, JsonCodec, type Reuse } from './codec.js';
 import { Driver } from './driver.js';
-import { MtraceReader } from './mtrace.js';
 import type { ProgressState } from './progress.js';
+import { readBlocks } from './records.js';
 import {
   busiest,
   fragmentation,
@@ -23,7 +25,6 @@ import {
   type SizeClass,
   slotBytesByRule,
 } from './report.js';
-import { openTrace, TraceError, type TraceSource } from './source.js';
 
 export interface RunOptions {
   trace: string;
@@ -85,7 +86,7 @@ export async function run(options: RunOptions): Promise<LoadReport> {
 
     const begun = performance.now();
     let seconds = 0;
-    let ingest = new MtraceReader().report;
+    let ingest = newIngestReport('');
     let stopped: string | undefined;
     try {
       for (; loop < options.loops; loop++) {
@@ -98,7 +99,7 @@ export async function run(options: RunOptions): Promise<LoadReport> {
     } catch (error) {
       driver.abort(error as Error);
       await driver.drain().catch(() => {});
-      if (error instanceof TraceError) throw error;
+      if (error instanceof ReplayInputError) throw error;
       stopped = (error as Error).message;
     } finally {
       seconds = (performance.now() - begun) / 1000;
@@ -166,11 +167,20 @@ interface HeapView {
 }
 
 /** Sends one pass of the trace and answers with what its reader says of it. */
-async function drive(driver: Driver, source: TraceSource): Promise<MtraceReader['report']> {
-  const reader = new MtraceReader();
-  for await (const block of reader.read(source.chunks)) await driver.push(block);
-  await driver.drain();
-  return reader.report;
+async function drive(driver: Driver, source: TraceSource): Promise<IngestReport> {
+  const blocks = readBlocks(source.chunks);
+  try {
+    for (let next = await blocks.next(); ; next = await blocks.next()) {
+      if (next.done) {
+        await driver.drain();
+        return next.value;
+      }
+      await driver.push(next.value);
+    }
+  } finally {
+    // However it ends, the file is closed.
+    await blocks.return(newIngestReport(''));
+  }
 }
 
 /** Reads the heap's figures at the end, lets go of what the program still held, sweeps, checks. */
