@@ -25,6 +25,7 @@ export const DEFAULT_SETTINGS: SimSettings = {
   forcedGCs: 0,
   readMemStats: 0,
   reserve: 256 * 2 ** 30,
+  phase: 0,
   seed: 1,
   costs: DEFAULT_COSTS,
 };

@@ -8,7 +8,7 @@
  * Invariant: a `high` record and its successor are in the same chunk.
  */
 
-import { CHUNK_RECORDS, KIND_SHIFT, Kind, RECORD_WORDS } from './events.js';
+import { CHUNK_RECORDS, KIND_SHIFT, Kind, OPERAND_MASK, RECORD_WORDS } from './events.js';
 
 /** Takes the chunks of a stream, in order. */
 export interface RecordSink {
@@ -32,6 +32,8 @@ export class RecordWriter {
   /** ns since the first recorded time; what of it was written. */
   private now = 0;
   private written = 0;
+  /** Events without a record since the last one that has one. */
+  private skipped = 0;
 
   constructor(sink: RecordSink) {
     this.sink = sink;
@@ -56,12 +58,23 @@ export class RecordWriter {
 
   /** @param size bytes, an integer below 2^53 */
   event(kind: number, slot: number, size: number): void {
+    if (this.skipped !== 0) this.writeSkipped();
     if (this.now !== this.written) this.writeTime();
     if (size >= 0x1_0000_0000) {
       if (this.at + 2 * RECORD_WORDS > LAST_WORD) this.flush();
       this.put((Kind.high << KIND_SHIFT) | (size / 0x1_0000_0000), 0);
     }
     this.put((kind << KIND_SHIFT) | slot, size | 0);
+  }
+
+  /** An event that leads to nothing, but counts. */
+  skip(): void {
+    if (++this.skipped === OPERAND_MASK) this.writeSkipped();
+  }
+
+  private writeSkipped(): void {
+    this.put((Kind.skip << KIND_SHIFT) | this.skipped, 0);
+    this.skipped = 0;
   }
 
   /** The program collects. */
@@ -72,6 +85,7 @@ export class RecordWriter {
 
   /** The stream ends: time goes on to the last one that was recorded. */
   end(): void {
+    if (this.skipped !== 0) this.writeSkipped();
     if (this.now !== this.written) this.writeTime();
     this.flush();
   }

@@ -78,6 +78,8 @@ export interface SimSettings {
   readonly readMemStats: number;
   /** Bytes of address space that the simulated heap may grow to. */
   readonly reserve: number;
+  /** ns of virtual time by which the moments come earlier at which the program's P is taken from it, every 10 ms: where Go's own runs differ. */
+  readonly phase: number;
   readonly seed: number;
   readonly costs: CostModel;
 }

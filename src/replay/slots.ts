@@ -194,6 +194,7 @@ export class SlotTable {
     const r = this.report;
     if (++r.liveObjects > r.peakLiveObjects) r.peakLiveObjects = r.liveObjects;
     this.fill(kind, slot, size);
+    if (size === 0) this.writer.skip();
     return slot;
   }
 
@@ -206,10 +207,12 @@ export class SlotTable {
     if (this.owners[slot] !== this.thread) r.crossThreadFrees++;
     if (this.count === this.ring.length) this.growRing();
     this.ring[(this.head + this.count++) & (this.ring.length - 1)] = slot;
-    if (size !== 0) {
-      r.streamed++;
-      this.writer.event(Kind.free, slot, 0);
+    if (size === 0) {
+      this.writer.skip();
+      return;
     }
+    r.streamed++;
+    this.writer.event(Kind.free, slot, 0);
   }
 
   /** Puts a new object into a slot that is not free, in place of the one that is there. */
@@ -217,9 +220,12 @@ export class SlotTable {
     const r = this.report;
     const old = this.sizes[slot];
     this.owners[slot] = this.thread;
-    if (size === 0 && old !== 0) {
-      r.streamed++;
-      this.writer.event(Kind.free, slot, 0);
+    if (size === 0) {
+      if (old === 0) this.writer.skip();
+      else {
+        r.streamed++;
+        this.writer.event(Kind.free, slot, 0);
+      }
     }
     this.fill(old === 0 ? Kind.alloc : Kind.realloc, slot, size);
     // Both exist while the bytes are copied, and the peak counts them both.

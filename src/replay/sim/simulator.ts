@@ -109,7 +109,7 @@ export class Simulator {
   private readonly sampled: number;
   private nextTick: number;
   private nextSample: number;
-  private preemptAt = PREEMPT_NS;
+  private preemptAt: number;
   private behindAt = 0;
   private readonly budget: Float64Array;
   private lookedAt = 0;
@@ -123,6 +123,7 @@ export class Simulator {
   constructor(settings: SimSettings, extent: Extent, whole: SimSettings = settings) {
     this.settings = settings;
     this.extent = extent;
+    this.preemptAt = PREEMPT_NS - (settings.phase % PREEMPT_NS);
     this.sampled = whole.to === null ? Number.POSITIVE_INFINITY : whole.to - whole.from;
     const { reserve, arenaSize, gomaxprocs: procs } = settings;
     const h = Heap.create({ reserve, arenaSize, procs, hollow: true });
@@ -140,7 +141,12 @@ export class Simulator {
       onCycle: () => this.cycleEnded(),
     };
     this.collectors = h.ps.map((p) => new Collector(h, p, world, options));
-    this.program = new Program(h, settings, () => this.service());
+    this.program = new Program(
+      h,
+      settings,
+      () => this.service(),
+      () => this.collect(),
+    );
     this.clock = new Clock(h, this.program.work, settings.costs, settings.timeBase, stw);
     this.runtime();
     configure(h, settings.gogc, settings.memoryLimit ?? Number.POSITIVE_INFINITY);
@@ -216,6 +222,13 @@ export class Simulator {
     const { h, program } = this;
     if (h.m[h.mheap + H_GC_PHASE] === GcPhase.mark) this.behind();
     this.collectors[program.p.id].service();
+    program.cycles = h.m[h.mheap + H_CYCLES];
+  }
+
+  /** The program calls runtime.GC(). */
+  private collect(): void {
+    const { h, program } = this;
+    this.collectors[program.p.id].collect(Why.forced);
     program.cycles = h.m[h.mheap + H_CYCLES];
   }
 
@@ -328,10 +341,9 @@ export class Simulator {
   }
 
   private sample(): void {
-    const { h, program } = this;
-    if (this.settings.forcedGCs > 0) this.collectors[program.p.id].collect(Why.forced);
+    const { h } = this;
+    if (this.settings.forcedGCs > 0) this.collect();
     for (const p of h.ps) releaseAll(h, p);
-    program.cycles = h.m[h.mheap + H_CYCLES];
     this.samples.push(sampleNow(h, this.events));
     this.nextSample = this.sampleAt(this.samples.length + 1);
   }
