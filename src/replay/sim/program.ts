@@ -65,7 +65,6 @@ export class Program {
   private readonly h: Heap;
   private readonly settings: SimSettings;
   private readonly service: () => void;
-  private readonly collect: () => void;
   private readonly scan: number;
   /** xorshift32, and below which of its values an object has pointers. */
   private random: number;
@@ -77,12 +76,11 @@ export class Program {
   /** High part of the next record's size. */
   private high = 0;
 
-  constructor(h: Heap, settings: SimSettings, service: () => void, collect: () => void) {
+  constructor(h: Heap, settings: SimSettings, service: () => void) {
     this.h = h;
     this.p = h.ps[0];
     this.settings = settings;
     this.service = service;
-    this.collect = collect;
     const { scan } = settings;
     this.scan =
       scan === 'none' ? SCAN_NONE : scan === 'all' ? SCAN_ALL : scan === 'recorded' ? SCAN_RECORDED : SCAN_SOME;
@@ -158,11 +156,6 @@ export class Program {
         else if (kind === Kind.high) this.high = slot;
         else if (kind === Kind.skip) events += slot;
         else if (kind === Kind.collect) {
-          work.events = events;
-          work.allocs = allocs;
-          work.bytes = handed;
-          this.collect();
-        } else if (kind === Kind.collect) {
           this.collects = true;
           i += 2;
           break;

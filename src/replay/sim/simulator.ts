@@ -225,13 +225,6 @@ export class Simulator {
     program.cycles = h.m[h.mheap + H_CYCLES];
   }
 
-  /** The program calls runtime.GC(). */
-  private collect(): void {
-    const { h, program } = this;
-    this.collectors[program.p.id].collect(Why.forced);
-    program.cycles = h.m[h.mheap + H_CYCLES];
-  }
-
   /** The other Ps do what they can in the time that has passed. */
   private behind(): void {
     const { h, clock, budget } = this;
