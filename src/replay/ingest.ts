@@ -96,9 +96,7 @@ export class Parser {
       rest = text.subarray(taken);
     }
     this.splitter?.push(rest);
-    if (this.events > this.limits.events) {
-      throw new ReplayInputError('replay-too-many-events', `the recording has more than ${this.limits.events} events`);
-    }
+    this.checkEvents();
   }
 
   /** The text has ended. */
@@ -109,6 +107,7 @@ export class Parser {
     }
     if (this.splitter === undefined) this.begin();
     this.splitter?.end();
+    this.checkEvents();
     this.table.end();
     if (r.events === 0) {
       throw new ReplayInputError(
@@ -117,6 +116,11 @@ export class Parser {
       );
     }
     return r;
+  }
+
+  private checkEvents(): void {
+    if (this.events <= this.limits.events) return;
+    throw new ReplayInputError('replay-too-many-events', `the recording has more than ${this.limits.events} events`);
   }
 
   private begin(): void {

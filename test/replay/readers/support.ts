@@ -14,7 +14,7 @@ export function recording(file: string): string {
 
 const NAMES = ['alloc', 'scan', 'noscan', 'realloc', 'free'];
 
-/** `['alloc', slot, size]`, `['free', slot]`, `['thread', index]`, `['time', ns]`. */
+/** `['alloc', slot, size]`, `['free', slot]`, `['thread', index]`, `['time', ns]`, `['skip', events]`. */
 export type Event = [string, number, number?];
 
 export class Collected implements RecordSink {
@@ -44,6 +44,7 @@ export class Collected implements RecordSink {
       }
       if (kind === Kind.thread) events.push(['thread', operand]);
       else if (kind === Kind.time) events.push(['time', operand * 2 ** 32 + value]);
+      else if (kind === Kind.skip) events.push(['skip', operand]);
       else {
         claim(kind <= Kind.free && operand < this.slots, i);
         if (kind === Kind.free) {
