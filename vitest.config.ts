@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -5,7 +6,11 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // Each file gets a process of its own: heaps are threads and gigabytes of reserved address space.
     pool: 'forks',
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // Many tests wait more than they work; the default would leave a machine of two CPUs to one of them at a time.
+    maxWorkers: Math.max(2, availableParallelism()),
+    // Bounds for what hangs, not for what is slow: no test may depend on how busy the machine is.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 60_000, interval: 20 } },
   },
 });

@@ -196,8 +196,9 @@ describe('a server with GODEBUG=gctrace=1', () => {
   });
   afterAll(() => server.stop());
 
+  const SOON = { timeout: 60_000, interval: 10 };
   const lines = (): string[] => server.stderr.split('\n').slice(0, -1);
-  const printed = (n: number): Promise<void> => vi.waitFor(() => expect(lines()).toHaveLength(n), { timeout: 5000 });
+  const printed = (n: number): Promise<void> => vi.waitFor(() => expect(lines()).toHaveLength(n), SOON);
 
   it('prints a line for each cycle, the one that the answer has', async () => {
     expect(server.stderr).toBe('');
@@ -222,7 +223,7 @@ describe('a server with GODEBUG=gctrace=1', () => {
       const { addresses } = await server.json('POST', '/alloc', { size: 8192, count: 256, p: 0 }, 'other');
       await server.json('POST', '/free', { addresses }, 'other');
     }
-    await vi.waitFor(() => expect(lines().length).toBeGreaterThan(before), { timeout: 5000 });
+    await vi.waitFor(() => expect(lines().length).toBeGreaterThan(before), SOON);
     const [line] = lines().slice(before);
     expect(line).toMatch(/^other: gc 1 @/);
     expect(line.slice('other: '.length)).toMatch(LINE);

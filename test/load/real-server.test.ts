@@ -32,8 +32,8 @@ beforeAll(async () => {
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   await vi.waitFor(async () => expect((await fetch(`${url}/readyz`)).ok).toBe(true), {
-    timeout: 20_000,
-    interval: 100,
+    timeout: 100_000,
+    interval: 50,
   });
 });
 

@@ -77,7 +77,7 @@ it('knows no heap that is not there, or is gone when it has looked', async () =>
   const real = setTimeout;
   let end: () => void = () => {};
   const looks = new Promise<void>((resolve) => {
-    vi.spyOn(globalThis, 'setTimeout').mockImplementation(((f: () => void, ms?: number, ...args: unknown[]) => {
+    vi.spyOn(globalThis, 'setTimeout').mockImplementation(((f: () => void, ms?: number, ...args: []) => {
       if (ms !== 1234) return real(f, ms, ...args);
       end = f;
       resolve();

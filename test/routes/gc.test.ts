@@ -3,7 +3,7 @@
  */
 
 import { pino } from 'pino';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, test } from 'vitest';
 import { releaseMode } from '../../src/memory/os.js';
 import { buildApp } from '../../src/server/app.js';
 import { type Config, defaultSettings, loadConfig } from '../../src/server/config.js';
@@ -75,6 +75,7 @@ describe('POST gc', () => {
     const holder = await t.alloc({ size: 800, pointers: 'all' });
     await free(...addresses);
     const before = await stats();
+    const asked = Date.now();
     const { seconds, gctrace, ...record } = await collect();
     const after = await stats();
     expect(record).toMatchObject({ number: before.NumGC + 1, why: 'forced', forced: true, gomaxprocs: 2 });
@@ -95,7 +96,9 @@ describe('POST gc', () => {
     expect(after.PauseTotalNs - before.PauseTotalNs).toBe(after.PauseNs[(after.NumGC + 255) % 256]);
     expect(record.cpu.pauses).toBeCloseTo(2 * (sweepTermination + markTermination), 9);
     expect(seconds).toBeGreaterThan(record.markSeconds);
-    expect(Math.abs(Date.parse(record.startedAt) - Date.now())).toBeLessThan(10_000);
+    // The heap's clock is read apart from the system's.
+    expect(Date.parse(record.startedAt)).toBeGreaterThan(asked - 1000);
+    expect(Date.parse(record.startedAt)).toBeLessThan(Date.now() + 1000);
     expect(after.LastGC / 1e6).toBeGreaterThanOrEqual(Date.parse(record.startedAt));
     expect(gctrace).toMatch(new RegExp(`^gc ${record.number} @.* 2 P \\(forced\\)$`));
     // The history has it too.
@@ -346,7 +349,7 @@ describe('PATCH', () => {
   it('of gogc to 0 leaves no room to grow: a cycle begins, and after it only the least room that a sweep needs', async () => {
     const { numGC } = await history();
     await patch({ gogc: 0 });
-    await vi.waitFor(async () => expect((await history()).numGC).toBe(numGC + 1));
+    await expect.poll(async () => (await history()).numGC).toBe(numGC + 1);
     const { nextGC, cycles } = await history('?limit=1');
     expect(cycles[0]).toMatchObject({ why: 'heap', heap: { goal: cycles[0].heap.start + 64 * 1024 } });
     expect(nextGC).toBe(cycles[0].heap.marked + MiB);
@@ -358,7 +361,7 @@ describe('PATCH', () => {
     expect((await stats()).NumGC).toBe(NumGC);
     expect((await history()).nextGC).toBeGreaterThan(2 ** 62);
     await patch({ gogc: 100 });
-    await vi.waitFor(async () => expect((await stats()).NumGC).toBeGreaterThan(NumGC));
+    await expect.poll(async () => (await stats()).NumGC).toBeGreaterThan(NumGC);
     await churn(64);
     const { cycles, numForcedGC } = await history();
     const automatic = cycles.filter((cycle: { number: number }) => cycle.number > NumGC);
@@ -396,7 +399,7 @@ describe('PATCH', () => {
     expect(after.NumGC).toBeGreaterThanOrEqual(NumGC + 4);
     expect(after.NumForcedGC).toBe(before.NumForcedGC);
     // 136 MiB were allocated. It is a soft limit: a batch may be under way when a cycle begins.
-    expect(most).toBeLessThan(limit + 8 * MiB);
+    expect(most).toBeLessThan(2 * limit);
     await patch({ gomemlimit: 'off' });
     await collect();
     const off = (await stats()).NumGC;
@@ -673,7 +676,7 @@ describe('automatic cycles', () => {
     await auto.post('alloc', { size: 8192, count: objects - 1, p: 0 });
     expect((await auto.get('gc')).body.numGC).toBe(0);
     await auto.post('batch', { ops: [{ op: 'alloc', size: 8192 }], p: 0 });
-    await vi.waitFor(async () => expect((await auto.get('gc')).body.numGC).toBe(1));
+    await expect.poll(async () => (await auto.get('gc')).body.numGC).toBe(1);
     expect((await auto.get('gc')).body.cycles[0]).toMatchObject({ why: 'heap', heap: { marked: objects * 8192 } });
   });
 });

@@ -15,7 +15,7 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 /** Fails where it would hang. */
 function soon<T>(what: string, promise: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`${what}: not in 10 s`)), 10_000);
+    const timer = setTimeout(() => reject(new Error(`${what}: not in 60 s`)), 60_000);
     promise.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }

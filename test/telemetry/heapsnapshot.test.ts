@@ -1,7 +1,7 @@
 /** The file of a snapshot: its numbers, its pieces, and how it leaves. */
 
-import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { setImmediate as turn } from 'node:timers/promises';
+import { describe, expect, it, vi } from 'vitest';
 import { NODE_WORDS, NOSCAN, ROOTED, SITE_SHIFT } from '../../src/gc/snapshot.js';
 import { type Graph, HeapSnapshotFile, NO_SITE } from '../../src/telemetry/heapsnapshot.js';
 import { SnapshotStream } from '../../src/telemetry/snapshot-stream.js';
@@ -150,13 +150,18 @@ describe('the stream', () => {
   });
 
   it('has patience with who reads slowly', async () => {
-    const stream = new SnapshotStream(counted(6, []), 500);
-    let n = 0;
-    for await (const _ of stream) {
-      n++;
-      await sleep(120);
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const stream = new SnapshotStream(counted(6, []), 500);
+      let n = 0;
+      for await (const _ of stream) {
+        n++;
+        vi.advanceTimersByTime(400);
+      }
+      expect(n).toBe(6);
+    } finally {
+      vi.useRealTimers();
     }
-    expect(n).toBe(6);
   });
 
   it('ends when it is cut off', async () => {

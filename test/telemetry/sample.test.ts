@@ -32,7 +32,9 @@ it('agrees with MemStats', () => {
   const source = idle(2);
   const { heap } = source;
   for (let i = 0; i < 5000; i++) mallocNoscan(heap, heap.ps[i & 1], (i * 7) % 3000);
+  const asked = Date.now();
   const sample = readSample(source);
+  const answered = Date.now();
   const mem = readMemStats(heap);
   expect(sample).toMatchObject({
     heapAlloc: mem.HeapAlloc,
@@ -48,7 +50,8 @@ it('agrees with MemStats', () => {
     sweepDone: true,
     nextGC: 4 << 20,
   });
-  expect(Math.abs(sample.t - Date.now())).toBeLessThan(5000);
+  expect(sample.t).toBeGreaterThanOrEqual(asked);
+  expect(sample.t).toBeLessThanOrEqual(answered);
   expect(sample.rss).toBeGreaterThan(1 << 20);
   expect(sample.refills).toBeGreaterThan(10);
   expect(sample.grows).toBe(sample.refills);
@@ -76,10 +79,9 @@ it('stays below 4 KB with 200 Ps', () => {
 it('costs well under a millisecond', () => {
   const source = idle(2);
   for (let i = 0; i < 300; i++) JSON.stringify(readSample(source));
-  const times = Array.from({ length: 300 }, () => {
-    const begun = performance.now();
-    JSON.stringify(readSample(source));
-    return performance.now() - begun;
-  }).sort((a, b) => a - b);
-  expect(times[150]).toBeLessThan(1);
+  // Of the CPU, all threads of the process together: the clock on the wall would tell of the machine.
+  const before = process.cpuUsage();
+  for (let i = 0; i < 1000; i++) JSON.stringify(readSample(source));
+  const { user, system } = process.cpuUsage(before);
+  expect((user + system) / 1000 / 1000).toBeLessThan(1);
 });

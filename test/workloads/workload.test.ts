@@ -40,7 +40,7 @@ async function start(
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function untilRounds(w: Workload, rounds: number): Promise<void> {
-  await expect.poll(() => w.rounds, { timeout: 20_000, interval: 20 }).toBeGreaterThanOrEqual(rounds);
+  await expect.poll(() => w.rounds).toBeGreaterThanOrEqual(rounds);
 }
 
 /** Whole, and nothing of it left. */
@@ -54,11 +54,10 @@ describe.each(KIND_NAMES)('%s', (kind) => {
   it('starts, stays within its bounds, stops and frees everything', async () => {
     const w = await start(kind, {}, kind === 'thrash' ? { gomemlimit: 24 * MiB } : {});
     let most = 0;
-    for (let i = 0; i < 40; i++) {
-      await pause(25);
+    while (w.rounds < 25 || most === 0) {
+      await pause(5);
       most = Math.max(most, w.live.bytes);
     }
-    await untilRounds(w, 20);
     expect(w.state).toBe('running');
     expect(w.tally.allocs).toBeGreaterThan(100);
     expect(w.tally.failed).toBe(0);
@@ -87,12 +86,11 @@ it('ends by itself, in time', async () => {
 
 it('goes no faster than its rate', async () => {
   const w = await start('larson', { rate: 2000 });
-  await pause(1500);
+  await expect.poll(() => w.tally.allocs).toBeGreaterThan(400);
   const seconds = (Date.now() - w.startedAt.getTime()) / 1000;
   w.stop('stopped');
   await w.done;
   expect(w.tally.allocs).toBeLessThan(2000 * seconds + 64);
-  expect(w.tally.allocs).toBeGreaterThan(200);
 });
 
 it('keeps its objects when told to', async () => {
@@ -127,7 +125,7 @@ it('gives up on a heap that is full, and empties it', async () => {
 it('goes on when an M dies, and loses no more than the record at the edge', async () => {
   const w = await start('larson', { rate: 100_000 });
   for (let i = 0; i < 4; i++) {
-    await pause(150);
+    await untilRounds(w, w.rounds + 5);
     await host.terminateM(i & 1);
   }
   await untilRounds(w, w.rounds + 20);
@@ -149,10 +147,15 @@ it('ends with its heap', async () => {
 
 it('leaves the event loop alone', async () => {
   const w = await start('graph', { rate: 200_000 });
-  await untilRounds(w, 20);
-  const before = performance.eventLoopUtilization();
-  await pause(1000);
-  expect(performance.eventLoopUtilization(before).utilization).toBeLessThan(0.5);
+  await untilRounds(w, 5);
+  // Whoever else wants the loop gets a turn at least as often as the workload.
+  let turns = 0;
+  const before = w.rounds;
+  while (w.rounds < before + 40) {
+    await new Promise((resolve) => setImmediate(resolve));
+    turns++;
+  }
+  expect(turns).toBeGreaterThanOrEqual(w.rounds - before);
   w.stop('stopped');
   await w.done;
   await expectEmpty();
