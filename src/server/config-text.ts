@@ -10,6 +10,7 @@ const GROUPS: Record<Group, string> = {
   Go: "Go's own variables: the settings of the default heap, and of every heap that does not say otherwise",
   Heaps: 'Defaults of a heap that Go has no variable for',
   Limits: 'Limits on what a client can grow',
+  Replays: 'Replays, and what bounds them',
   Server: 'The HTTP server',
 };
 
@@ -25,8 +26,8 @@ export function variablesHelp(): string {
   for (const group of Object.keys(GROUPS) as Group[]) {
     lines.push('', `${GROUPS[group]}:`);
     for (const variable of ALL.filter((v) => v.group === group)) {
-      lines.push(`  ${variable.env.padEnd(20)}${variable.help}`);
-      lines.push(`  ${''.padEnd(20)}Default ${defaultText(variable)}; ${variable.allowed}.`);
+      lines.push(`  ${variable.env.padEnd(24)}${variable.help}`);
+      lines.push(`  ${''.padEnd(24)}Default ${defaultText(variable)}; ${variable.allowed}.`);
     }
   }
   return lines.slice(1).join('\n');

@@ -9,7 +9,8 @@
  * An empty variable counts as absent, so that `AUTH_TOKEN=` in a compose file means no token.
  */
 
-import { availableParallelism } from 'node:os';
+import { availableParallelism, homedir } from 'node:os';
+import { join } from 'node:path';
 import { formatGoDuration, GO_DURATION_WORDS, parseGoDuration } from './goduration.js';
 import { formatGoSize, GO_SIZE_WORDS, parseGoSize } from './gosize.js';
 import type { EffectiveSettings } from './hosted.js';
@@ -22,7 +23,7 @@ export const MIN_RESERVE = 64 * MiB;
 export const MAX_RESERVE = 8 * GiB;
 export const ARENA_SIZES: readonly number[] = [64 * MiB, 4 * MiB];
 
-export type Group = 'Go' | 'Heaps' | 'Limits' | 'Server';
+export type Group = 'Go' | 'Heaps' | 'Limits' | 'Replays' | 'Server';
 
 export interface Variable<T> {
   readonly env: string;
@@ -168,6 +169,17 @@ const authToken: Variable<string | undefined> = {
   show: (value) => value ?? '',
 };
 
+const dataDir: Variable<string> = {
+  env: 'GOHEAP_DATA_DIR',
+  group: 'Replays',
+  default: join(process.env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'goheap'),
+  defaultText: '`goheap` in XDG_STATE_HOME, else in ~/.local/state',
+  allowed: 'the path of a directory',
+  help: 'Where results of replays and their recordings are kept. It is made when the first replay is asked for.',
+  parse: (text) => (text.includes('\0') ? undefined : text),
+  show: String,
+};
+
 const host: Variable<string> = {
   env: 'HOST',
   group: 'Server',
@@ -249,7 +261,7 @@ export const VARIABLES = {
     default: 64,
     min: 0,
     max: 10_000,
-    help: 'How many live event streams may be open at once, over all heaps.',
+    help: 'How many live event streams may be open at once, over all heaps; and as many of replays.',
   }),
   maxWorkloads: integer({
     env: 'GOHEAP_MAX_LOADS',
@@ -280,6 +292,96 @@ export const VARIABLES = {
     }),
     'off',
   ),
+
+  dataDir,
+  replayThreads: integer({
+    env: 'GOHEAP_REPLAY_THREADS',
+    group: 'Replays',
+    default: availableParallelism(),
+    defaultText: 'the number of CPUs',
+    min: 1,
+    max: 1024,
+    help: 'How many threads simulate; one more draws heap maps, and each upload has one that parses it.',
+  }),
+  replaysRunning: integer({
+    env: 'GOHEAP_REPLAYS_RUNNING',
+    group: 'Replays',
+    default: 2,
+    min: 1,
+    max: 100,
+    help: 'How many replays simulate at once.',
+  }),
+  replaysWaiting: integer({
+    env: 'GOHEAP_REPLAYS_WAITING',
+    group: 'Replays',
+    default: 8,
+    min: 1,
+    max: 1000,
+    help: 'How many more may be uploading or wait for their turn; beyond that a POST answers 503.',
+  }),
+  replaysKept: integer({
+    env: 'GOHEAP_REPLAYS_KEPT',
+    group: 'Replays',
+    default: 32,
+    min: 1,
+    max: 10_000,
+    help: 'How many replays that have ended are kept; the oldest go first.',
+  }),
+  replayDisk: size({
+    env: 'GOHEAP_REPLAY_DISK',
+    group: 'Replays',
+    default: 8 * GiB,
+    min: MiB,
+    max: 2 ** 50,
+    help: 'Bytes on disk that they may take together; the oldest go first.',
+  }),
+  replayUpload: size({
+    env: 'GOHEAP_REPLAY_UPLOAD',
+    group: 'Replays',
+    default: 2 * GiB,
+    min: KiB,
+    max: 2 ** 40,
+    help: 'The largest recording that may be uploaded, packed or not.',
+  }),
+  replayText: size({
+    env: 'GOHEAP_REPLAY_TEXT',
+    group: 'Replays',
+    default: 64 * GiB,
+    min: KiB,
+    max: 2 ** 44,
+    help: 'What it may unpack to. Beyond 256MiB, at most 500 times its size.',
+  }),
+  replayEvents: integer({
+    env: 'GOHEAP_REPLAY_EVENTS',
+    group: 'Replays',
+    default: 500_000_000,
+    min: 1000,
+    max: 10 ** 12,
+    help: 'How many events a recording may have. Each takes about 8 bytes of disk.',
+  }),
+  replayObjects: integer({
+    env: 'GOHEAP_REPLAY_OBJECTS',
+    group: 'Replays',
+    default: 2 ** 25,
+    min: 1000,
+    max: 2 ** 28,
+    help: 'How many objects of a recording may be live at once. Each takes about 64 bytes of each thread that simulates it.',
+  }),
+  replayCells: integer({
+    env: 'GOHEAP_REPLAY_CELLS',
+    group: 'Replays',
+    default: 64,
+    min: 1,
+    max: 1000,
+    help: 'How many combinations of settings one replay may have.',
+  }),
+  replayTime: duration({
+    env: 'GOHEAP_REPLAY_TIME',
+    group: 'Replays',
+    default: 900_000,
+    max: 86_400_000,
+    help: 'How long one replay may simulate, and how long a heap map may take.',
+  }),
 
   host,
   port: integer({

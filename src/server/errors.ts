@@ -68,7 +68,7 @@ export const ERRORS = {
   'invalid-setting': {
     status: 400,
     title: 'A setting has a value that it cannot have',
-    meaning: "A heap's setting is malformed, or outside the limits of this server.",
+    meaning: 'A setting of a heap or of a replay is malformed, or outside the limits of this server.',
     remedy: '`field` names the setting and `allowed` says what it may be.',
   },
   'setting-not-live': {
@@ -158,6 +158,24 @@ export const ERRORS = {
     meaning: 'No workload of this heap has this id. Of those that ended only the last sixteen are remembered.',
     remedy: '`GET …/workloads` lists the workloads of the heap.',
   },
+  'replay-not-found': {
+    status: 404,
+    title: 'There is no such replay',
+    meaning: 'No replay has this id. It may have been removed, or have made room for newer ones.',
+    remedy: '`GET /v1/replays` lists those that there are.',
+  },
+  'example-not-found': {
+    status: 404,
+    title: 'There is no such example',
+    meaning: 'No recording of this name comes with goheap.',
+    remedy: '`GET /v1/replays/examples` lists them.',
+  },
+  'cell-not-found': {
+    status: 404,
+    title: 'The replay has no such cell',
+    meaning: "A replay's grid has its cells numbered from 0, and this is none of them.",
+    remedy: '`cells` of `GET /v1/replays/{id}` lists them; `limit` says how many there are.',
+  },
   'address-outside-heap': {
     status: 404,
     title: 'The address is not in this heap',
@@ -206,6 +224,27 @@ export const ERRORS = {
     meaning: 'A heap has one recording at a time (`GET …/recording`): each keeps account of every object.',
     remedy: 'Wait until the other one ends, or end it: it ends when its client closes the connection.',
   },
+  'replay-not-done': {
+    status: 409,
+    title: 'The result is not there',
+    meaning:
+      'This part of the replay has not been simulated yet, or never will be, because it failed or was cancelled.',
+    remedy: '`state` of the replay says which; `GET …/events` tells when it is done.',
+  },
+  'replay-cancelled': {
+    status: 409,
+    title: 'The replay was cancelled',
+    meaning: 'Somebody deleted the replay while its recording was being uploaded.',
+    remedy: 'Send it again if that was not meant.',
+  },
+  'replay-trace-gone': {
+    status: 409,
+    title: 'The recording is no longer there',
+    meaning:
+      'A heap map, and a replay under other settings, need the recording that a replay was made from. It was not kept: ' +
+      'it alone takes more than GOHEAP_REPLAY_DISK, or its file was removed or damaged.',
+    remedy: 'Upload the recording again. The results of the replay are still there.',
+  },
   'workload-needs-limit': {
     status: 409,
     title: 'The workload needs a memory limit',
@@ -235,6 +274,32 @@ export const ERRORS = {
     title: 'The batch has too many operations',
     meaning: 'The batch exceeds GOHEAP_MAX_BATCH operations. None of them was carried out.',
     remedy: 'Split the batch; `limit` says how many operations are accepted.',
+  },
+  'replay-too-large': {
+    status: 413,
+    title: 'The recording is too large',
+    meaning:
+      'The recording, or what it unpacks to, has more bytes than the server reads: GOHEAP_REPLAY_UPLOAD, GOHEAP_REPLAY_TEXT.',
+    remedy:
+      'Pack it (gzip, zstd), record a shorter run, or start the server with higher limits. Nothing of it was kept.',
+  },
+  'replay-bomb': {
+    status: 413,
+    title: 'The recording unpacks to too much',
+    meaning: 'It unpacks to hundreds of times its size, which no recording of a program does.',
+    remedy: 'Unpack it and look at what it is.',
+  },
+  'replay-too-many-events': {
+    status: 413,
+    title: 'The recording has too many events',
+    meaning: 'It has more events than GOHEAP_REPLAY_EVENTS.',
+    remedy: 'Record a shorter run, or start the server with a higher limit.',
+  },
+  'replay-too-many-objects': {
+    status: 413,
+    title: 'The recording has too many objects',
+    meaning: 'More of its objects are live at once than GOHEAP_REPLAY_OBJECTS.',
+    remedy: 'Record a smaller run, or start the server with a higher limit.',
   },
   'uri-too-long': {
     status: 414,
@@ -284,6 +349,31 @@ export const ERRORS = {
     meaning: 'The size exceeds GOHEAP_MAX_OBJECT, or what the reservation of the heap could ever hold.',
     remedy: '`limit` gives the largest size that is accepted.',
   },
+  'grid-too-large': {
+    status: 422,
+    title: 'The grid has too many cells',
+    meaning: 'The lists of settings make more combinations than GOHEAP_REPLAY_CELLS.',
+    remedy: 'Ask for fewer at once; `limit` says how many are accepted.',
+  },
+  'replay-empty': {
+    status: 422,
+    title: 'The recording is empty',
+    meaning: 'There are no bytes, or no allocations in them that can be replayed.',
+    remedy: 'Look at what the recorder wrote: the program may not have been recorded at all.',
+  },
+  'replay-format': {
+    status: 422,
+    title: 'The recording is in no known format',
+    meaning: 'Formats are recognised by the beginning of the text, whatever the name of the file.',
+    remedy: '`detail` says what it looks like, or what has to be done with it first, and which formats are known.',
+  },
+  'replay-damaged': {
+    status: 422,
+    title: 'The recording is damaged',
+    meaning: 'Its packed data are damaged, or it says something that no program can have done.',
+    remedy:
+      '`detail` says where. Copy it again, or record again. One that is merely cut off can be replayed up to the cut.',
+  },
   'rate-limited': {
     status: 429,
     title: 'Too many requests',
@@ -302,6 +392,18 @@ export const ERRORS = {
     meaning: 'This is a bug in goheap. The log has the details under the same request id.',
     remedy: 'Please report it, with the log entry that has the `requestId` of the answer.',
   },
+  'replay-failed': {
+    status: 500,
+    title: 'The replay failed',
+    meaning: 'A thread that parsed or simulated ended unexpectedly: it ran out of memory, or this is a bug in goheap.',
+    remedy: 'The log has the details. If memory was not the reason, please report it, with the recording if you can.',
+  },
+  'replay-timed-out': {
+    status: 503,
+    title: 'The simulation took too long',
+    meaning: 'A replay, or a heap map, may simulate for as long as GOHEAP_REPLAY_TIME says.',
+    remedy: 'Ask for fewer cells or a part of the recording (`from`, `to`), or start the server with a higher limit.',
+  },
   'check-failed': {
     status: 500,
     title: 'The heap is inconsistent',
@@ -313,6 +415,12 @@ export const ERRORS = {
     title: 'The heap has too much to do',
     meaning: 'As many operations as a heap can hold at once are already waiting for it. This one was not begun.',
     remedy: 'Retry after the time that Retry-After says; send batches instead of single operations.',
+  },
+  'too-many-replays': {
+    status: 503,
+    title: 'The server has as many replays to do as it may',
+    meaning: 'Replays that are uploaded or wait for their turn are limited (GOHEAP_REPLAYS_WAITING).',
+    remedy: 'Come again after the time that Retry-After says, or cancel one that waits.',
   },
   'too-many-streams': {
     status: 503,
@@ -351,6 +459,19 @@ export const ERRORS = {
     title: 'The heap knows too many allocation sites',
     meaning: 'Every distinct `site` takes an entry in a table of fixed size.',
     remedy: 'Use fewer different sites: name call stacks, not requests.',
+  },
+  'replay-spool': {
+    status: 507,
+    title: 'There is no room for the recording',
+    meaning: 'A recording that does not fit into memory goes to a temporary file, and that could not be written.',
+    remedy: 'Make room in the directory for temporary files (TMPDIR); `detail` has what the system said.',
+  },
+  'replay-disk': {
+    status: 507,
+    title: 'The replay could not be written to disk',
+    meaning:
+      'Results are written to GOHEAP_DATA_DIR as they are made. The system refused that. Nothing of the replay remains there.',
+    remedy: 'Make room there, or choose another directory; `detail` has what the system said.',
   },
   'heap-start-failed': {
     status: 507,
