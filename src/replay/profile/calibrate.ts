@@ -10,29 +10,40 @@
  * - When the program forced cycles, by how much it had allocated until then.
  * - GOMAXPROCS, and how long it ran.
  *
- * The volume stays the profile's: a log tells it only to half a MB a cycle, and often comes from another run. Where the two differ by
- * much, a note says so.
+ * - How much it allocated: to half a MB a cycle, but of the very run that the log is of. The profile's volume is exact, but often of another run (with
+ *   profiling on, or longer). Unless told otherwise the log's is played, since the log is what the prediction will be laid over. Where the two differ, a
+ *   note says by how much: the number of cycles goes with the volume.
  */
 
-import { allocatedAt, type GcTrace, MIDDLE } from './gctrace.js';
+import { allocatedAt, expected, type GcCycle, type GcTrace } from './gctrace.js';
 import type { GoMemStats } from './memstats-text.js';
 import type { RateModel } from './model.js';
 
 /** GOGC's floor of the heap goal at 100: below it, NextGC says nothing of the live heap. */
 const MIN_GOAL = 4 << 20;
-const DIFFERENT = 0.25;
+/** Volumes that differ by more than this are worth a note. */
+const DIFFERENT = 0.05;
+
+export interface CalibrateOptions {
+  /** Whose count of bytes allocated is played. */
+  readonly volume?: 'profile' | 'log';
+}
 
 const mb = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MB`;
 
 /** The model with what the log tells. */
-export function calibrate(model: RateModel, log: GcTrace): RateModel {
+export function calibrate(model: RateModel, log: GcTrace, options: CalibrateOptions = {}): RateModel {
   const { cycles } = log;
   const notes = [...model.notes];
   const paced = cycles.filter((c) => !c.forced);
   const counted = paced.length > 0 ? paced : cycles;
   if (paced.length === 0) notes.push('The log has forced cycles only: the live heap is what they found.');
-  const reached = counted.reduce((n, c) => n + Math.max(0, c.marked - (c.end - c.start)), 0) / counted.length + MIDDLE;
   const base = model.baseBytes + Math.max(0, model.growthBytes) / 2;
+  const mean = (of: (c: GcCycle) => number): number => counted.reduce((n, c) => n + of(c), 0) / counted.length;
+  // Of a whole profile the base is counted, of a sampled one it may be off by more than there is.
+  const least = model.rate > 1 ? 0 : Math.min(model.baseBytes, base);
+  // The difference of two sizes that were cut alike is right on average; a size alone is not.
+  const reached = Math.max(0, mean((c) => expected(c.marked, least)) - mean((c) => c.end - c.start));
   const toBase = base > reached ? reached / base : 1;
   if (toBase < 1) {
     notes.push(
@@ -41,20 +52,42 @@ export function calibrate(model: RateModel, log: GcTrace): RateModel {
   }
   const allocated = allocatedAt(cycles);
   const total = allocated[allocated.length - 1];
-  if (Math.abs(total - model.allocBytes) > DIFFERENT * model.allocBytes) {
+  const factor = total / model.allocBytes;
+  const byLog = options.volume !== 'profile' && total > 0;
+  if (Math.abs(factor - 1) > DIFFERENT) {
     notes.push(
-      `The log accounts for ${mb(total)} allocated, the profile for ${mb(model.allocBytes)}: they may not be of the same work.`,
+      `The log accounts for ${mb(total)} allocated, the profile for ${mb(model.allocBytes)}; the ${byLog ? 'log' : 'profile'} is followed.`,
     );
   }
   if (log.missing > 0) notes.push(`The log lacks the lines of ${log.missing} cycles.`);
-  const last = cycles[cycles.length - 1];
+  const [first, last] = [cycles[0], cycles[cycles.length - 1]];
+  // A log that begins in the middle is of the time from there.
+  const seconds = last.seconds + last.clock.mark - (first.number === 1 ? 0 : first.seconds);
   return {
-    ...shrinkBase(model, toBase),
+    ...allocate(shrinkBase(model, toBase), byLog ? factor : 1),
     youngLife: Math.max(0, reached - base),
-    seconds: model.seconds ?? last.seconds + last.clock.mark,
+    seconds: byLog ? seconds : (model.seconds ?? seconds),
     gomaxprocs: last.gomaxprocs,
     forced: cycles.flatMap((c, i) => (c.forced ? [{ at: total === 0 ? 0 : Math.min(1, allocated[i] / total) }] : [])),
     notes,
+  };
+}
+
+/** As much of everything that is allocated in the interval as `factor` says; the base stays. */
+function allocate(model: RateModel, factor: number): RateModel {
+  if (factor === 1) return model;
+  const { allocBytes, allocObjects, baseBytes } = model;
+  // Of one profile the base is part of the volume.
+  const fixed = model.from === 'one profile' ? baseBytes : 0;
+  const rest = Math.max(0, allocBytes * factor - fixed) / Math.max(1, allocBytes - fixed);
+  return {
+    ...model,
+    operations: model.operations === null ? null : model.operations * factor,
+    tinyObjects: model.tinyObjects === null ? null : model.tinyObjects * factor,
+    allocBytes: allocBytes * factor,
+    allocObjects: allocObjects * factor,
+    growthBytes: model.growthBytes * rest,
+    sizes: model.sizes.map((s) => ({ ...s, growth: s.growth * rest, young: s.young * rest })),
   };
 }
 

@@ -7,14 +7,25 @@
  * match is passed over; numbers that are missing from the sequence are counted. A number that steps back begins another process (`go test
  * ./...` runs several): the one with the most cycles is taken.
  *
- * Sizes are cut down to whole MB by Go: on average half a MB is missing from each. `MIDDLE` is that half.
+ * Sizes are cut down to whole MB by Go. `expected` says what a cut size was on average.
  */
 
 import { ReplayInputError } from '../events.js';
 
 const MB = 2 ** 20;
-/** Add this to the mean of sizes from a log. */
-export const MIDDLE = MB / 2;
+/** Less than this is no heap: a Go program has as much before it begins. */
+const LEAST = 64 << 10;
+
+/**
+ * What a size that was cut to whole MB was, on average, if nothing is known but that it is at least `least`: the mean of a distribution
+ * that favours no scale (density 1 / size) between the two. That is half a MB more from a few MB on; but of sizes that read 0 MB, which
+ * are what small programs' logs are full of, most are well below half a MB.
+ */
+export function expected(cut: number, least = 0): number {
+  const low = Math.max(cut, least, LEAST);
+  const high = cut + MB;
+  return low >= high ? low : (high - low) / Math.log(high / low);
+}
 
 export interface GcCycle {
   readonly number: number;

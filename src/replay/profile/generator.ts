@@ -40,7 +40,7 @@ export interface StreamPlan {
   /** Part of the interval that is played, and part of the objects. 1 × 1: all of it. */
   readonly timeShare: number;
   readonly heapShare: number;
-  /** Events before which the program collects (runtime.GC), ascending. */
+  /** Events before which the program collects (runtime.GC), ascending: `collect` records of the stream. */
   readonly forcedAt: readonly number[];
   readonly seed: number;
   /** The scale in words, or '' at 1 × 1. */
@@ -160,6 +160,8 @@ export class ProfileStream {
   private readonly doomed: number[];
   private readonly dying = new Bag();
   private readonly shrink: number;
+  /** Collections written so far, of plan.forcedAt. */
+  private collected = 0;
   private done = false;
 
   constructor(model: RateModel, sink: RecordSink, options: GeneratorOptions = {}) {
@@ -190,6 +192,7 @@ export class ProfileStream {
   step(events: number): boolean {
     const until = this.table.events + events;
     while (this.table.events < until) {
+      this.collectUntil(this.table.events);
       if (this.base.left > 0) this.allocBase();
       else if (this.interval.left > 0) this.allocNext();
       else {
@@ -198,6 +201,14 @@ export class ProfileStream {
       }
     }
     return true;
+  }
+
+  /** The collections that stand before this event. */
+  private collectUntil(event: number): void {
+    const { forcedAt } = this.plan;
+    for (; this.collected < forcedAt.length && forcedAt[this.collected] <= event; this.collected++) {
+      this.table.writer.collect();
+    }
   }
 
   private alloc(size: number): number {
@@ -255,6 +266,8 @@ export class ProfileStream {
   private end(): void {
     if (this.done) return;
     this.done = true;
+    // Some young are not freed, so the stream may end a little before the plan.
+    this.collectUntil(Number.POSITIVE_INFINITY);
     this.table.end();
   }
 }

@@ -20,6 +20,7 @@
  */
 
 import { ReplayInputError } from '../events.js';
+import type { SimSettings } from '../settings.js';
 import { type HeapProfile, type Selection, sums } from './heapprofile.js';
 
 /** One size of slot. Objects need not be whole. */
@@ -230,4 +231,18 @@ export function perOperation(model: RateModel): { bytes: number; objects: number
 /** Bytes a second that the program allocates, or null: no duration is known. */
 export function allocationRate(model: RateModel): number | null {
   return model.seconds === null ? null : model.allocBytes / model.seconds;
+}
+
+/**
+ * Settings that suit a model's stream, to be spread over the defaults. A profile has every object of the program, those that hold others included,
+ * so there is no table of roots besides. Which objects have pointers it does not tell; all is the careful answer, since marking then costs most.
+ */
+export function suggestedSettings(model: RateModel): Partial<SimSettings> {
+  const rate = allocationRate(model);
+  return {
+    scan: 'all',
+    rootsTable: 'none',
+    ...(rate === null ? {} : { timeBase: { kind: 'bytesPerSecond', bytes: rate } }),
+    ...(model.gomaxprocs === null ? {} : { gomaxprocs: model.gomaxprocs }),
+  };
 }

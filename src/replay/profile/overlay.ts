@@ -9,7 +9,7 @@
  */
 
 import type { SimResult } from '../result.js';
-import { allocatedAt, cpuSeconds, type GcTrace, type HeapSizes, MIDDLE } from './gctrace.js';
+import { allocatedAt, cpuSeconds, expected, type GcTrace, type HeapSizes } from './gctrace.js';
 import type { GoMemStats } from './memstats-text.js';
 
 const MB = 2 ** 20;
@@ -81,12 +81,12 @@ function points(cycles: readonly Side[]): OverlayPoint[] {
 
 const cut = (bytes: number): number => Math.floor(bytes / MB) * MB;
 
-/** Mean of a size over the cycles that the pacer began (all, if it began none), in whole MB and half a one. */
+/** Mean of a size over the cycles that the pacer began (all, if it began none), as cut sizes tell it. */
 function mean(cycles: readonly Side[], of: (c: Side) => number): number {
   const paced = cycles.filter((c) => !c.forced);
   const counted = paced.length > 0 ? paced : cycles;
   if (counted.length === 0) return 0;
-  return counted.reduce((n, c) => n + cut(of(c)), 0) / counted.length + MIDDLE;
+  return counted.reduce((n, c) => n + expected(cut(of(c))), 0) / counted.length;
 }
 
 function gctraceRows(result: SimResult, log: GcTrace, timeShare: number): OverlayRow[] {
@@ -98,9 +98,12 @@ function gctraceRows(result: SimResult, log: GcTrace, timeShare: number): Overla
   const cpu = cycles.reduce((n, c) => n + cpuSeconds(c), 0);
   const pauses = cycles.reduce((n, c) => n + c.clock.sweepTermination + c.clock.markTermination, 0);
   const paced = headline.cycles - headline.forcedCycles;
+  const allocated = (side: readonly HeapSizes[]): number => allocatedAt(side).at(-1) ?? 0;
+  const cutSizes = result.cycles.map((c) => ({ start: cut(c.start), end: cut(c.end), marked: cut(c.marked) }));
   const rows = [
     row('cycles', 'cycles', (paced + headline.forcedCycles) / timeShare, last.number),
     row('cycles begun by the pacer', 'cycles', paced / timeShare, last.number - forced),
+    row('allocated, as the cycles tell', 'bytes', allocated(cutSizes) / timeShare, allocated(cycles)),
     row(
       'live heap, mean',
       'bytes',
@@ -153,7 +156,9 @@ export function overlay(result: SimResult, reality: Reality, options: OverlayOpt
   const notes: string[] = [];
   if (gctrace !== undefined) {
     rows.push(...gctraceRows(result, gctrace, timeShare));
-    notes.push('The log cuts sizes to whole MB; means of both sides are of cut sizes, plus half a MB.');
+    notes.push(
+      'The log cuts sizes to whole MB; means of both sides are of cut sizes, each taken for what it was on average.',
+    );
     if (gctrace.missing > 0) notes.push(`The log lacks the lines of ${gctrace.missing} cycles; they are counted.`);
     if (gctrace.otherProcesses > 0) {
       notes.push(`The log has ${gctrace.otherProcesses} other processes too; the one with the most cycles is shown.`);

@@ -28,6 +28,8 @@ export class StreamChecker implements RecordSink {
   /** By slot: what was asked for, 0: empty. */
   private sizes = new Int32Array(1 << 20);
   liveObjects = 0;
+  /** Events before which the program collects. */
+  readonly collections: number[] = [];
   /** Objects allocated, by what was asked for. */
   readonly allocated = new Map<number, number>();
   events = 0;
@@ -45,6 +47,10 @@ export class StreamChecker implements RecordSink {
       const size = words[i + 1] >>> 0;
       this.hash = Math.imul(this.hash ^ words[i], 0x01000193);
       this.hash = Math.imul(this.hash ^ words[i + 1], 0x01000193);
+      if (kind === Kind.collect) {
+        this.collections.push(this.events);
+        continue;
+      }
       if (slot >= slots) throw new Error(`slot ${slot} of ${slots}`);
       this.events++;
       if (kind === Kind.free) {

@@ -132,6 +132,13 @@ test('forced collections stand where the log has them', () => {
     forced: [{ at: 0 }, { at: 0.5 }, { at: 1 }],
   });
   expect(planStream(model).forcedAt).toEqual([1000, 11_000, 21_000]);
+  const stream = new StreamChecker();
+  generate(model, stream);
+  // A death and a birth go together, and the last young object lives: one event more or less.
+  expect(stream.collections).toHaveLength(3);
+  for (const [i, at] of [1000, 11_000, 21_000].entries()) {
+    expect(Math.abs(stream.collections[i] - at)).toBeLessThanOrEqual(1);
+  }
 });
 
 test('a request gets the slot of its size, with pointers or without', () => {
