@@ -29,6 +29,8 @@ export class Tabs {
     for (const [id, tab] of this.#tabs) {
       tab.setAttribute('aria-selected', String(id === chosen));
       tab.tabIndex = id === chosen ? 0 : -1;
+      // On a narrow screen the row of tabs scrolls.
+      if (id === chosen) tab.scrollIntoView({ block: 'nearest', inline: 'nearest' });
     }
   }
 }

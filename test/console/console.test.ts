@@ -245,6 +245,11 @@ describe.skipIf(CHROMIUM === undefined)('the console', () => {
       const narrow = await openPage(390, 844);
       await narrow.waitForTimeout(5_000);
       await narrow.screenshot({ path: join(IMAGES, 'console-390.png') });
+      await server.api('POST', 'workloads', { workload: 'larson', duration: 20 });
+      await page.emulateMedia({ colorScheme: 'dark' });
+      await tab('path');
+      await page.waitForTimeout(8_000);
+      await page.screenshot({ path: join(IMAGES, 'console-path.png'), clip: { x: 0, y: 0, width: 1280, height: 620 } });
     },
     60_000,
   );

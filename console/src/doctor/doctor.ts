@@ -7,7 +7,7 @@
 
 import { attempt, get } from '../api.js';
 import { curlLine } from '../curl.js';
-import { fill, h } from '../dom.js';
+import { fill, h, prose } from '../dom.js';
 import type { Feed } from '../feed.js';
 import { bytes, clock, percent } from '../format.js';
 import { choiceField } from '../hands/field.js';
@@ -55,7 +55,7 @@ function findingCard(finding: Finding): HTMLElement {
     ),
   );
   const head = h('tr', {}, h('td'), h('th', { scope: 'col' }, 'measured'), h('th', { scope: 'col' }, 'threshold'));
-  const part = (name: string, text: string): HTMLElement => h('div', {}, h('h4', {}, name), h('p', {}, text));
+  const part = (name: string, text: string): HTMLElement => h('div', {}, h('h4', {}, name), h('p', {}, ...prose(text)));
   return h(
     'article',
     { class: `card finding ${severity}` },
@@ -141,7 +141,12 @@ export class DoctorView implements View {
     const when = `${clock(this.#feed.last?.t ?? Date.now())}, over ${window.toFixed(1)} s`;
     fill(
       this.#out,
-      h('p', { class: `diagnosis ${healthy ? 'well' : 'ill'}` }, summary, h('span', { class: 'dim' }, ` ${when}`)),
+      h(
+        'p',
+        { class: `diagnosis ${healthy ? 'well' : 'ill'}` },
+        ...prose(summary),
+        h('span', { class: 'dim' }, ` ${when}`),
+      ),
       ...findings.map(findingCard),
     );
   }

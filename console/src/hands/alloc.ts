@@ -89,10 +89,10 @@ export function allocCards(feed: Feed): HTMLElement[] {
     'reuse',
     'Reuse',
     [
-      ['after a sweep (Go)', undefined],
-      ['at once (freegc)', 'immediate'],
+      ['after a sweep', undefined],
+      ['at once', 'immediate'],
     ],
-    'immediate: nothing else may refer to the object',
+    'After a sweep, as in Go; or at once, as runtime.freegc: then nothing else may refer to the object',
   );
   const address = textField('address', 'Address', '0xc000012040');
   const freeFields = h('div', { class: 'fields' }, which.el, reuse.el, address.el);

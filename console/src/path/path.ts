@@ -8,7 +8,7 @@
 import { get } from '../api.js';
 import { type Child, type Fact, facts, fill, h, oncePerFrame, setText, updateFacts } from '../dom.js';
 import type { Feed } from '../feed.js';
-import { bytes, count, percent, perSecond, seconds, short } from '../format.js';
+import { bytes, count, parseGoSize, percent, perSecond, seconds, short } from '../format.js';
 import { colour, onTheme } from '../theme.js';
 import type { Level, Mcentral, Ps, Sample } from '../types.js';
 import { Poller, type View } from '../view.js';
@@ -149,7 +149,11 @@ export class PathView implements View {
     this.#drawMheap(now);
     this.#os.tell([
       ['HeapSys', bytes(now.heapSys), 'Address space in use: go_memstats_heap_sys_bytes'],
-      ['reserved', feed.settings?.reserve ?? '–', 'It can never grow beyond: goheap_reservation_bytes'],
+      [
+        'reserved',
+        bytes(parseGoSize(String(feed.settings?.reserve ?? '')) ?? null),
+        'It can never grow beyond: goheap_reservation_bytes',
+      ],
       ['released', bytes(now.heapReleased), 'Pages without memory: go_memstats_heap_released_bytes'],
       ['RSS', bytes(now.rss), 'Memory of the whole process: process_resident_memory_bytes'],
       ['grown', `${count(now.osGrows)} times`, 'goheap_heap_grows_total'],
