@@ -95,7 +95,7 @@ export function startMark(h: Heap, p: P, why: number): void {
   m.fill(0, h.pageMarks, h.pageMarks + Math.ceil(h.pages / 32));
   clearQueues(h);
   m[at + H_ROOT_NEXT] = 1;
-  m[at + H_ROOT_END] = m[at + H_SPAN_NEXT];
+  m[at + H_ROOT_END] = m[at + H_SPAN_NEXT] + (h.hollow ? 1 : 0);
   m[at + H_BG_CREDIT] = 0;
   for (const each of h.ps) {
     m[each.at + P_ASSIST_DEBT] = 0;

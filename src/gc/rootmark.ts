@@ -14,17 +14,14 @@
 
 import { markPage } from '../heap/black.js';
 import {
-  G_TABLE,
   H_ROOT_END,
   H_ROOT_NEXT,
   type Heap,
   type P,
   P_TINY,
-  T_GLOBALS_WORK,
   T_MARKED,
   T_ROOT_SPANS,
   T_ROOTS_MARKED,
-  T_SCAN_WORK,
 } from '../heap/heap.js';
 import {
   allocatedGroup,
@@ -44,21 +41,26 @@ import {
 } from '../heap/mspan.js';
 import { PAGE_WORDS } from '../heap/sizeclass.js';
 import { tinyMaskAt, tinyRooted } from '../heap/tiny.js';
+import { markHollowRoots } from './hollowroots.js';
 import { queueSpan } from './mark.js';
-import { C_GLOBALS_SCAN, C_GLOBALS_SCAN_WORK } from './pacer.js';
 
 /** Spans of one job. */
 const JOB = 64;
-/** Where there are no bytes to read: the finer, the closer to how Go pieces a scan. */
-const HOLLOW_JOB = 8;
 
-/** Marks the roots of the next few spans. Returns the bytes of pointers that it looked at for that, none as roots are bits; -1 when no job is left. */
+/** Marks the roots of the next few spans. Returns the bytes that it scanned for that: none, as roots are bits; -1 when no job is left. */
 export function markRootJob(h: Heap, p: P): number {
+  if (h.hollow) return markHollowRoots(h, p, markRoots);
   const { m } = h;
   const end = m[h.mheap + H_ROOT_END];
   if (m[h.mheap + H_ROOT_NEXT] >= end) return -1;
-  const first = Atomics.add(m, h.mheap + H_ROOT_NEXT, h.hollow ? HOLLOW_JOB : JOB);
-  const last = Math.min(first + (h.hollow ? HOLLOW_JOB : JOB), end);
+  const first = Atomics.add(m, h.mheap + H_ROOT_NEXT, JOB);
+  markRoots(h, p, first, Math.min(first + JOB, end));
+  return 0;
+}
+
+/** Marks the roots of the spans with numbers [first, last). */
+function markRoots(h: Heap, p: P, first: number, last: number): void {
+  const { m } = h;
   let roots = 0;
   let marked = 0;
   let spans = 0;
@@ -74,16 +76,6 @@ export function markRootJob(h: Heap, p: P): number {
   h.f[p.stats + T_ROOTS_MARKED] += roots;
   h.f[p.stats + T_ROOT_SPANS] += spans;
   h.f[p.stats + T_MARKED] += marked * 8;
-  if (!h.hollow) return 0;
-  // The simulated program's pointers to its objects stand in a table, others in its globals. Go would scan both piece by piece.
-  const { f } = h;
-  const share = (last - first) / Math.max(1, end - 1);
-  const table = Math.floor(f[h.gcStats + G_TABLE] * share);
-  const globals = Math.floor(f[h.pacer + C_GLOBALS_SCAN] * share);
-  f[p.stats + T_SCAN_WORK] += table;
-  f[p.stats + T_GLOBALS_WORK] += globals;
-  f[h.pacer + C_GLOBALS_SCAN_WORK] += globals;
-  return table + globals;
 }
 
 /** Whether every root job was taken. */

@@ -21,6 +21,7 @@ import {
   T_ROOT_SPANS,
   T_ROOTS_MARKED,
   T_SCAN_WORK,
+  T_SHADED,
   T_SPANS_SWEPT,
 } from '../../heap/heap.js';
 import type { CostModel, TimeBase } from '../settings.js';
@@ -121,7 +122,7 @@ export class Clock {
       const at = p.stats;
       mark +=
         (f[at + T_SCAN_WORK] + f[at + T_GLOBALS_WORK]) * costs.perScanByte +
-        (f[at + T_ROOTS_MARKED] + f[at + T_OBJECTS_SCANNED]) * costs.perMark +
+        (f[at + T_ROOTS_MARKED] + f[at + T_OBJECTS_SCANNED] + f[at + T_SHADED]) * costs.perMark +
         f[at + T_ROOT_SPANS] * costs.perRootSpan;
       swept += f[at + T_SPANS_SWEPT];
     }

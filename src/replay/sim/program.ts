@@ -8,7 +8,8 @@
  * Counters live in local variables inside the loop and are written back (`work`, `held`) before anything else runs.
  */
 
-import { G_TABLE, type Heap, type P, P_SCAN_ALLOC, T_DROPPED } from '../../heap/heap.js';
+import { shadeHollow } from '../../gc/hollowroots.js';
+import { G_TABLE, H_GC_PHASE, type Heap, type P, P_SCAN_ALLOC, T_DROPPED } from '../../heap/heap.js';
 import { hollowFree, hollowLarge, hollowSmall, hollowTiny } from '../../heap/hollow.js';
 import {
   CLASS_TO_SIZE,
@@ -43,6 +44,7 @@ const MASK = OPERAND_MASK;
 const REALLOC = Kind.realloc;
 const FREE = Kind.free;
 const DROPPED = T_DROPPED;
+const GC_PHASE = H_GC_PHASE;
 
 export class Program {
   readonly work = new Work();
@@ -282,6 +284,7 @@ export class Program {
         bits[slot] = EMPTY;
       }
       // The old object is given up.
+      if (m[h.mheap + GC_PHASE] !== 0) shadeHollow(h, p, old);
       frees++;
       requested -= oldSize;
       f[p.stats + DROPPED]++;

@@ -19,7 +19,7 @@ import { Collector, type World } from '../../gc/collector.js';
 import { gcCycle } from '../../gc/cycle.js';
 import { gctraceLine } from '../../gc/gctrace.js';
 import { initLimiter, updateLimiter } from '../../gc/limits.js';
-import { C_GLOBALS_SCAN } from '../../gc/pacer.js';
+import { C_GLOBALS_SCAN, C_LAST_STACK_SCAN, C_MAX_STACK_SCAN } from '../../gc/pacer.js';
 import { configure } from '../../gc/pacing.js';
 import { cycleRecords } from '../../gc/record.js';
 import { CYCLE_AT, pacerOf, Why, Y_LAST_GC_NS, Y_PAUSE_CPU_NS } from '../../gc/state.js';
@@ -60,6 +60,8 @@ const PREEMPT_NS = 10e6;
 const SLICE_NS = 20e3;
 /** A fractional worker looks at the time when it has scanned 100 KB. */
 const FRACTIONAL_NS = 50e3;
+/** Of what the runtime scans besides the heap: stacks, in bytes; the rest is globals. */
+const STACK_SCAN = 14_000;
 /** Go collects if nothing else made it for two minutes. */
 const FORCE_NS = 120e9;
 /** Cycles that a result tells one by one. */
@@ -141,12 +143,7 @@ export class Simulator {
       onCycle: () => this.cycleEnded(),
     };
     this.collectors = h.ps.map((p) => new Collector(h, p, world, options));
-    this.program = new Program(
-      h,
-      settings,
-      () => this.service(),
-      () => this.collect(),
-    );
+    this.program = new Program(h, settings, () => this.service());
     this.clock = new Clock(h, this.program.work, settings.costs, settings.timeBase, stw);
     this.runtime();
     configure(h, settings.gogc, settings.memoryLimit ?? Number.POSITIVE_INFINITY);
@@ -170,7 +167,10 @@ export class Simulator {
   private runtime(): void {
     const { h, settings } = this;
     const { f, at } = pacerOf(h);
-    f[at + C_GLOBALS_SCAN] = settings.runtimeScan;
+    const stack = Math.min(settings.runtimeScan, STACK_SCAN);
+    f[at + C_GLOBALS_SCAN] = settings.runtimeScan - stack;
+    f[at + C_MAX_STACK_SCAN] = stack;
+    if (f[at + C_LAST_STACK_SCAN] === 0) f[at + C_LAST_STACK_SCAN] = stack;
     if (settings.runtimeSys === 0) return;
     // Mark and allocation bits of spans; blocks and spines of the mcentrals' span sets, more of them once sweeping has begun.
     const { count } = this.program.requests;
