@@ -5,7 +5,7 @@
  * cut off yields everything that can still be unpacked, and the report says `truncated`; damaged input is an error. How much may come
  * out is bounded, in total and by its ratio to what went in.
  *
- * Node has zstd from 22.15; before that, and with the same results, zstd.ts.
+ * zstd.ts says how that is unpacked, by Node where it can.
  */
 
 import * as zlib from 'node:zlib';
@@ -13,7 +13,7 @@ import { ByteSource, damaged } from './bytesource.js';
 import { type IngestReport, ReplayInputError } from './events.js';
 import type { IngestLimits } from './ingest.js';
 import { ZipEntry } from './zip.js';
-import { isZstd, unpackZstd } from './zstd.js';
+import { decodeFrame, isZstd, unpackZstd } from './zstd.js';
 
 /** Packed bytes that go in at a time. */
 const PIECE = 8 * 1024;
@@ -46,13 +46,16 @@ export async function* decompress(
 function unpack(head: Uint8Array, bytes: ByteSource, report: IngestReport): AsyncIterable<Uint8Array> {
   if (head[0] === 0x1f && head[1] === 0x8b) {
     report.compression = 'gzip';
-    return unpackZlib(zlib.createGunzip({ chunkSize: TEXT }), bytes, report);
+    return unpackZlib(zlib.createGunzip({ chunkSize: TEXT }), bytes, bytes, report);
   }
   if (isZstd(head)) {
     report.compression = 'zstd';
     const native = (zlib as { createZstdDecompress?: (options: zlib.ZlibOptions) => zlib.Gunzip }).createZstdDecompress;
-    if (native !== undefined) return unpackZlib(native({ chunkSize: TEXT }), bytes, report);
-    return unpackZstd(bytes, report);
+    return unpackZstd(bytes, report, (blocks) =>
+      native === undefined
+        ? decodeFrame(blocks, report)
+        : unpackZlib(native({ chunkSize: TEXT }), blocks, bytes, report),
+    );
   }
   if (head[0] === 0x50 && head[1] === 0x4b && head[2] === 3 && head[3] === 4) {
     report.compression = 'zip';
@@ -63,7 +66,7 @@ function unpack(head: Uint8Array, bytes: ByteSource, report: IngestReport): Asyn
 
 async function* unpackZip(bytes: ByteSource, report: IngestReport): AsyncGenerator<Uint8Array> {
   const entry = await ZipEntry.read(bytes);
-  if (entry.deflated) yield* unpackZlib(zlib.createInflateRaw({ chunkSize: TEXT }), bytes, report);
+  if (entry.deflated) yield* unpackZlib(zlib.createInflateRaw({ chunkSize: TEXT }), bytes, bytes, report);
   else yield* entry.stored(bytes, report);
 }
 
@@ -73,42 +76,45 @@ async function* unpackZip(bytes: ByteSource, report: IngestReport): AsyncGenerat
  */
 async function* unpackZlib(
   stream: zlib.Gunzip | zlib.InflateRaw,
-  bytes: ByteSource,
+  packed: AsyncIterable<Uint8Array>,
+  limits: ByteSource,
   report: IngestReport,
 ): AsyncGenerator<Uint8Array> {
   let out: Uint8Array[] = [];
+  /** Bytes of `out`. */
+  let pending = 0;
   let ended = false;
   let failure: NodeJS.ErrnoException | undefined;
   stream.on('data', (text: Uint8Array) => {
     out.push(text);
     // Inside one piece nobody else looks: a stream over its limits is stopped here.
-    failure ??= bytes.over(text.length);
+    pending += text.length;
+    failure ??= limits.over(pending);
     if (failure instanceof ReplayInputError) stream.destroy();
   });
   stream.on('error', (error: NodeJS.ErrnoException) => {
     failure ??= error;
   });
-  const closed = new Promise<void>((resolve) => {
-    stream.once('end', () => {
-      ended = true;
-      resolve();
-    });
-    stream.once('close', resolve);
+  // One promise at a time: a race of each piece against the stream's end would pile up reactions to the latter.
+  let settle = () => {};
+  stream.once('end', () => {
+    ended = true;
+    settle();
   });
-  const feed = async (piece: Uint8Array | undefined): Promise<void> => {
-    const taken = new Promise<void>((resolve) => {
-      if (piece === undefined) stream.end(() => resolve());
+  stream.once('close', () => settle());
+  const feed = (piece: Uint8Array | undefined) =>
+    new Promise<void>((resolve) => {
+      settle = resolve;
+      if (piece === undefined) stream.end();
       else stream.write(piece, () => resolve());
     });
-    await Promise.race([taken, closed]);
-    if (piece === undefined) await closed;
-  };
   try {
-    for await (const chunk of bytes) {
+    for await (const chunk of packed) {
       for (let at = 0; at < chunk.length && failure === undefined && !ended; at += PIECE) {
         await feed(chunk.subarray(at, at + PIECE));
         const texts = out;
         out = [];
+        pending = 0;
         yield* texts;
       }
       if (failure !== undefined || ended) break;

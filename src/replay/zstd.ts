@@ -1,9 +1,9 @@
 /**
- * Unpacks zstd where Node cannot (before 22.15), by fzstd, a block at a time.
+ * zstd, a frame at a time and a block at a time (RFC 8878, 3.1.1).
  *
- * fzstd takes a stream and answers by callback, so a piece of input may put any number of blocks of 128 KiB on the heap at once, and it
- * believes whatever size of window a frame claims. Here the frames are walked first (RFC 8878, 3.1.1): every header is checked, and what is handed over
- * is one block, which answers with 128 KiB at most.
+ * Frames are walked here, whoever decodes them: Node's own decoder, from 22.15, stops without a word after the first one, and fzstd,
+ * which stands in before that, believes whatever window a frame claims and may put any number of blocks of 128 KiB on the heap at
+ * once. So every header is checked, what is handed over is one block, and a frame that ends early is known to.
  */
 
 import { Decompress } from 'fzstd';
@@ -29,7 +29,11 @@ function isSkippable(b: Uint8Array): boolean {
   return b[0] >>> 4 === 5 && b[1] === 0x2a && b[2] === 0x4d && b[3] === 0x18;
 }
 
-export async function* unpackZstd(bytes: ByteSource, report: IngestReport): AsyncGenerator<Uint8Array> {
+export async function* unpackZstd(
+  bytes: ByteSource,
+  report: IngestReport,
+  decode: FrameDecoder,
+): AsyncGenerator<Uint8Array> {
   for (;;) {
     const head = await bytes.peek(LONGEST_HEADER);
     if (head.length === 0) return;
@@ -41,10 +45,15 @@ export async function* unpackZstd(bytes: ByteSource, report: IngestReport): Asyn
     if (!isFrame(head)) throw damaged(report, 'no frame where one should begin');
     const frame = frameHeader(head, report);
     if (head.length < frame.length + 3) break;
-    if (!(yield* unpackFrame(bytes, frame, report))) break;
+    const blocks = new FrameBlocks(bytes, frame);
+    yield* decode(blocks);
+    if (!blocks.whole) break;
   }
   report.truncated = true;
 }
+
+/** Decodes the blocks of one frame. */
+export type FrameDecoder = (blocks: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
 
 interface FrameHeader {
   /** Bytes of the header. */
@@ -75,34 +84,52 @@ function frameHeader(b: Uint8Array, report: IngestReport): FrameHeader {
   return { length: 5 + (1 - single) + sizeBytes, checksum: (flags & 4) !== 0 };
 }
 
-/** Answers whether the frame was there to its end. */
-async function* unpackFrame(
-  bytes: ByteSource,
-  frame: FrameHeader,
+/** A frame's bytes, a block at a time: its header with the first one, its checksum at last. */
+class FrameBlocks implements AsyncIterable<Uint8Array> {
+  private readonly bytes: ByteSource;
+  private readonly frame: FrameHeader;
+  /** The frame was there to its end. */
+  whole = false;
+
+  constructor(bytes: ByteSource, frame: FrameHeader) {
+    this.bytes = bytes;
+    this.frame = frame;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    const { bytes, frame } = this;
+    let begin = await bytes.take(frame.length);
+    for (let last = false; !last; begin = new Uint8Array(0)) {
+      const head = await bytes.peek(3);
+      if (head.length < 3) return;
+      const word = head[0] | (head[1] << 8) | (head[2] << 16);
+      last = (word & LAST_BLOCK) !== 0;
+      const size = 3 + (((word >>> 1) & 3) === RLE ? 1 : word >>> 3);
+      const block = await bytes.take(size);
+      if (block.length < size) return;
+      const checksum = last && frame.checksum ? await bytes.take(4) : new Uint8Array(0);
+      this.whole = last && (!frame.checksum || checksum.length === 4);
+      yield Buffer.concat([begin, block, checksum]);
+    }
+  }
+}
+
+/** Decodes a frame by fzstd, which does not look at checksums. */
+export async function* decodeFrame(
+  blocks: AsyncIterable<Uint8Array>,
   report: IngestReport,
-): AsyncGenerator<Uint8Array, boolean> {
+): AsyncGenerator<Uint8Array> {
   const texts: Uint8Array[] = [];
   const decoder = new Decompress((text) => texts.push(text));
-  let block = await bytes.take(frame.length);
-  for (;;) {
-    const head = await bytes.peek(3);
-    if (head.length < 3) return false;
-    const word = head[0] | (head[1] << 8) | (head[2] << 16);
-    const size = 3 + (((word >>> 1) & 3) === RLE ? 1 : word >>> 3);
-    const body = await bytes.take(size);
-    if (body.length < size) return false;
-    block = block.length === 0 ? body : Buffer.concat([block, body]);
+  for await (const block of blocks) {
     try {
       decoder.push(block);
     } catch (error) {
       throw damaged(report, (error as Error).message);
     }
-    block = new Uint8Array(0);
     yield* texts;
     texts.length = 0;
-    if ((word & LAST_BLOCK) !== 0) break;
   }
-  return !frame.checksum || (await bytes.take(4)).length === 4;
 }
 
 async function skip(bytes: ByteSource, length: number): Promise<boolean> {
