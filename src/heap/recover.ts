@@ -8,36 +8,26 @@
  *    the world itself, it may have been changing other Ps' caches: theirs are given up as well.
  * 2. Orphans are judged by their bitmaps alone: a sweep under way is run again, counts are counted, slots that were handed out but
  *    never answered lose their root, an empty span is given up.
- * 3. Everything derived is rebuilt from the spans: lists (in the order that their links still tell), page map, page
- *    allocator, span records, specials, page counts; the dead P's counters take up what is missing between mallocs and frees.
+ * 3. Everything derived is rebuilt from the spans: lists (in the order that their links still tell), the rest by rebuild.ts.
  * 4. The dead P's locks are broken, which lets go whoever slept on them.
  *
  * Other Ps either stand at a safepoint or sleep on a lock of the dead one, perhaps with a span in their hand: those hands stay as they are.
  */
 
 import { breakLock, lockOwner } from '../memory/lock.js';
-import { ArenaState, setArenaState } from './arena.js';
 import {
   G_DROPPED_AT_MARK,
   GcPhase,
   H_ABANDONED,
-  H_ARENAS,
   H_CENTRAL_INDEX,
-  H_CUR_BASE,
-  H_CUR_END,
   H_DEDICATED,
   H_GC_PHASE,
-  H_PAGES_FREE,
-  H_PAGES_INUSE,
-  H_PAGES_RELEASED,
   H_PHASE_GEN,
   H_RECLAIM_CREDIT,
   H_RECLAIM_INDEX,
   H_RECOVERIES,
   H_RESTART,
-  H_SPAN_FREE,
   H_SPAN_NEXT,
-  H_SPAN_STRUCTS,
   H_SWEEP_DONE,
   H_SWEEPGEN,
   H_TRANSITION,
@@ -53,22 +43,14 @@ import {
   P_QUEUE_TAIL,
   P_REQUESTED,
   P_REUSABLE,
-  P_SPAN_CACHE,
   P_SPAN_CACHE_LEN,
   P_TINY,
   P_TINY_ALLOCS,
   P_TINY_OFFSET,
   P_WAITING,
-  T_LARGE_ALLOC,
-  T_LARGE_ALLOC_COUNT,
-  T_LARGE_FREE,
-  T_LARGE_FREE_COUNT,
   T_REQUESTED,
-  T_SMALL_ALLOC,
-  T_SMALL_FREE,
   T_TINY_ALLOCS,
 } from './heap.js';
-import { arenasOf } from './layout.js';
 import {
   clearList,
   fullSwept,
@@ -79,7 +61,6 @@ import {
   partialSwept,
   partialUnswept,
 } from './mcentral.js';
-import { slotsAllocated, slotsFreed, sumStat } from './memstats.js';
 import {
   allocatedGroup,
   countAllocated,
@@ -94,13 +75,11 @@ import {
   S_NEEDZERO,
   S_NELEMS,
   S_NEXT,
-  S_NPAGES,
   S_OBLET,
   S_OWNER,
   S_PUBLISHED,
   S_QUEUED,
   S_SPANCLASS,
-  S_START,
   S_STATE,
   S_SWEEPGEN,
   S_WHERE,
@@ -109,9 +88,9 @@ import {
   Where,
   writeDownFreeindex,
 } from './mspan.js';
-import { PAGE_CACHE_WORDS, pageCacheScavPages } from './pagecache.js';
-import { NUM_SIZE_CLASSES, NUM_SPAN_CLASSES, PAGE_SIZE } from './sizeclass.js';
-import { rebuildFreeSpecials, repairSpecials } from './specials.js';
+import { PAGE_CACHE_WORDS } from './pagecache.js';
+import { rebuild } from './rebuild.js';
+import { NUM_SPAN_CLASSES } from './sizeclass.js';
 import { clearMarks, resweep } from './sweep.js';
 import { clearTinyMasks, tinyMaskAt } from './tiny.js';
 
@@ -127,10 +106,7 @@ export function recover(h: Heap, dead: P, heldWorld: boolean): void {
   const listed = walkLists(h, kept);
   settleOrphans(h, dead, kept, listed);
   relink(h, listed);
-  rebuildPages(h);
-  rebuildRecords(h);
-  rebuildSpecials(h);
-  settleCounters(h, dead);
+  rebuild(h, dead);
   // Roots may have been dropped without being counted: the next sweep has to mark.
   h.f[h.gcStats + G_DROPPED_AT_MARK] = -1;
   m[h.mheap + H_CENTRAL_INDEX] = 0;
@@ -319,110 +295,6 @@ function relink(h: Heap, listed: Map<number, number[]>): void {
       for (const s of listed.get(spc * 8 + where) ?? []) link(h, s, where);
     }
   }
-}
-
-function rebuildPages(h: Heap): void {
-  const { m, pageAlloc } = h;
-  const at = h.mheap;
-  pageAlloc.rebuildEnd();
-  const mapped = pageAlloc.end * 512;
-  m[at + H_CUR_BASE] = mapped;
-  m[at + H_ARENAS] = Math.max(m[at + H_ARENAS], Math.ceil(mapped / h.arenaPages));
-  m[at + H_CUR_END] = m[at + H_ARENAS] * h.arenaPages;
-  for (let i = 0; i < arenasOf(h.geometry); i++) {
-    const taken = i < m[at + H_ARENAS] ? ArenaState.Prepared : ArenaState.Reserved;
-    setArenaState(h, i, i * h.arenaPages < mapped ? ArenaState.Ready : taken);
-  }
-  m.fill(0, h.pageSpan, h.pageSpan + mapped);
-  m.fill(0, h.pageInUse, h.pageInUse + Math.ceil(mapped / 32));
-  pageAlloc.freeAll();
-  let inuse = 0;
-  for (let id = 1; id < h.scalar(H_SPAN_NEXT); id++) {
-    const s = spanAt(h, id);
-    if (m[s + S_STATE] !== SpanState.inUse) continue;
-    const page = m[s + S_START];
-    const npages = m[s + S_NPAGES];
-    pageAlloc.allocRange(page, npages);
-    m.fill(s, h.pageSpan + page, h.pageSpan + page + npages);
-    m[h.pageInUse + (page >> 5)] |= 1 << (page & 31);
-    inuse += npages;
-  }
-  let released = 0;
-  for (const p of h.ps) {
-    const pc = p.at + P_PAGE_CACHE;
-    for (let i = 0; i < 64; i++) {
-      if (((m[pc + 1 + (i >> 5)] >>> (i & 31)) & 1) === 1) pageAlloc.allocRange(m[pc] + i, 1);
-    }
-    released += pageCacheScavPages(m, pc);
-  }
-  for (let page = 0; page < mapped; page++) {
-    if (!pageAlloc.isAllocated(page) && pageAlloc.isScavenged(page)) released++;
-  }
-  m[at + H_PAGES_INUSE] = inuse;
-  m[at + H_PAGES_RELEASED] = released;
-  m[at + H_PAGES_FREE] = mapped - inuse - released;
-}
-
-function rebuildRecords(h: Heap): void {
-  const { m } = h;
-  const cached = new Set<number>();
-  for (const p of h.ps) {
-    for (let i = 0; i < m[p.at + P_SPAN_CACHE_LEN]; i++) cached.add(m[p.at + P_SPAN_CACHE + i]);
-  }
-  let structs = cached.size;
-  m[h.mheap + H_SPAN_FREE] = 0;
-  for (let id = h.scalar(H_SPAN_NEXT) - 1; id > 0; id--) {
-    const s = spanAt(h, id);
-    if (m[s + S_STATE] === SpanState.inUse) structs++;
-    else if (!cached.has(s)) {
-      m[s + S_STATE] = SpanState.dead;
-      m[s + S_WHERE] = Where.none;
-      m[s + S_NEXT] = m[h.mheap + H_SPAN_FREE];
-      m[h.mheap + H_SPAN_FREE] = s;
-    }
-  }
-  m[h.mheap + H_SPAN_STRUCTS] = structs;
-}
-
-function rebuildSpecials(h: Heap): void {
-  const used = new Set<number>();
-  for (let id = 1; id < h.scalar(H_SPAN_NEXT); id++) {
-    const s = spanAt(h, id);
-    if (h.m[s + S_STATE] === SpanState.inUse) repairSpecials(h, s, (slot) => isAllocated(h, s, slot), used);
-  }
-  rebuildFreeSpecials(h, used);
-}
-
-/** Makes mallocs minus frees equal the slots that are allocated, at the dead P's expense. */
-function settleCounters(h: Heap, dead: P): void {
-  const { m, f } = h;
-  const slots = new Float64Array(NUM_SIZE_CLASSES);
-  let largeBytes = 0;
-  let large = 0;
-  for (let id = 1; id < h.scalar(H_SPAN_NEXT); id++) {
-    const s = spanAt(h, id);
-    if (m[s + S_STATE] !== SpanState.inUse) continue;
-    const c = m[s + S_SPANCLASS] >> 1;
-    slots[c] += m[s + S_ALLOC_COUNT];
-    if (c === 0) {
-      large += m[s + S_ALLOC_COUNT];
-      largeBytes += m[s + S_ALLOC_COUNT] * m[s + S_NPAGES] * PAGE_SIZE;
-    }
-  }
-  const allocs = slotsAllocated(h);
-  const frees = slotsFreed(h);
-  const settle = (missing: number, alloc: number, free: number): void => {
-    if (missing > 0) f[dead.stats + alloc] += missing;
-    else f[dead.stats + free] -= missing;
-  };
-  for (let c = 1; c < NUM_SIZE_CLASSES; c++)
-    settle(slots[c] - (allocs[c] - frees[c]), T_SMALL_ALLOC + c, T_SMALL_FREE + c);
-  settle(largeBytes - (sumStat(h, T_LARGE_ALLOC) - sumStat(h, T_LARGE_FREE)), T_LARGE_ALLOC, T_LARGE_FREE);
-  settle(
-    large - (sumStat(h, T_LARGE_ALLOC_COUNT) - sumStat(h, T_LARGE_FREE_COUNT)),
-    T_LARGE_ALLOC_COUNT,
-    T_LARGE_FREE_COUNT,
-  );
 }
 
 function breakLocks(h: Heap, owners: Set<number>): void {
