@@ -1,7 +1,7 @@
 /**
  * M: the worker thread that holds a P and runs Gs with it.
  *
- * The loop: take a G (pinned first, then its own queues, then the global one, then half of another P's), run it, put it on
+ * The loop: take a G (pinned first, then its own queues, then the global one, then half of another P's; now and then in another order), run it, put it on
  * the done ring; wake the main thread once per run of Gs, not once per G; with nothing to do, sleep on the P's wake word. Between
  * two Gs it passes a safepoint.
  *
@@ -73,6 +73,8 @@ const RING_EVERY = 64;
 const LONG_BATCH = 256;
 /** Gs after which a busy P does a piece of the collector's background work; a power of two. */
 const SWEEP_EVERY = 16;
+/** Of so many Gs one comes from the queues that usually come last. Go's number. */
+const FAIR_EVERY = 61;
 
 class M {
   private readonly h: Heap;
@@ -83,6 +85,7 @@ class M {
   private readonly exec: Executor;
   private unreported = 0;
   private ran = 0;
+  private tick = 0;
 
   constructor(data: WorkerData) {
     this.h = Heap.attach(data.heap);
@@ -164,14 +167,33 @@ class M {
   }
 
   private next(): number {
-    const { k, sp } = this;
-    const { m } = k;
-    const id = this.p.id;
-    let g = ringTake(m, k.pinned + id * FRAMES, FRAMES, sp + SP_PINNED_HEAD, sp + SP_PINNED_TAIL);
-    if (g < 0) g = ringTake(m, k.runq + id * RUNQ, RUNQ, sp + SP_RUNQ_HEAD, sp + SP_RUNQ_TAIL);
-    if (g < 0) g = ringTake(m, k.local + id * RUNQ, RUNQ, sp + SP_LOCAL_HEAD, sp + SP_LOCAL_TAIL);
-    if (g < 0) g = ringTake(m, k.global, FRAMES, k.scalars + K_GLOBAL_HEAD, k.scalars + K_GLOBAL_TAIL);
+    let g = -1;
+    // Now and then from the other end, or a queue that is never empty would starve those behind it.
+    if (++this.tick % FAIR_EVERY === 0) {
+      g = this.takeGlobal();
+      if (g < 0) g = this.takeQueued();
+    }
+    if (g < 0) g = this.takePinned();
+    if (g < 0) g = this.takeQueued();
+    if (g < 0) g = this.takeGlobal();
     return g < 0 ? this.steal() : g;
+  }
+
+  private takePinned(): number {
+    const { k, sp } = this;
+    return ringTake(k.m, k.pinned + this.p.id * FRAMES, FRAMES, sp + SP_PINNED_HEAD, sp + SP_PINNED_TAIL);
+  }
+
+  private takeQueued(): number {
+    const { k, sp } = this;
+    const at = this.p.id * RUNQ;
+    const g = ringTake(k.m, k.runq + at, RUNQ, sp + SP_RUNQ_HEAD, sp + SP_RUNQ_TAIL);
+    return g >= 0 ? g : ringTake(k.m, k.local + at, RUNQ, sp + SP_LOCAL_HEAD, sp + SP_LOCAL_TAIL);
+  }
+
+  private takeGlobal(): number {
+    const { k } = this;
+    return ringTake(k.m, k.global, FRAMES, k.scalars + K_GLOBAL_HEAD, k.scalars + K_GLOBAL_TAIL);
   }
 
   /** Takes half of the Gs of the first other P that has any; runs one, keeps the rest in the local queue. */

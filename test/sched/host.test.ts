@@ -7,7 +7,7 @@ import { lock, unlock } from '../../src/memory/lock.js';
 import { releaseMode } from '../../src/memory/os.js';
 import type { HeapHost } from '../../src/sched/host.js';
 import { SchedError } from '../../src/sched/host-api.js';
-import { Op } from '../../src/sched/ops.js';
+import { Flag, Op } from '../../src/sched/ops.js';
 import { alloc, batch, crashes, differences, free, json, newHost } from '../helper/host.js';
 
 let host: HeapHost;
@@ -37,6 +37,21 @@ describe('running Gs', () => {
       const made = await Promise.all(Array.from({ length: 50 }, () => alloc(host, 64, p)));
       expect(made.every((o) => o.p === p)).toBe(true);
     }
+  });
+
+  it('lets no steady stream for one P starve what may run on any', async () => {
+    host = await newHost({ gomaxprocs: 1 });
+    // Told where the main thread takes them from the ring: in the order in which they ran.
+    const order: number[] = [];
+    const one = (p: number): Promise<void> =>
+      new Promise((resolve) => {
+        host.submitAlloc(64, Flag.noscan, 0, 0, p, () => {
+          order.push(p);
+          resolve();
+        });
+      });
+    await Promise.all([one(-1), ...Array.from({ length: 2000 }, () => one(0))]);
+    expect(order.indexOf(-1)).toBeLessThan(61);
   });
 
   it('refuses a P that does not exist, and more Gs than there are frames', async () => {
