@@ -26,6 +26,8 @@ import { AGE_BUCKETS, ageBucket, EMPTY, HUGE, Objects, sizeBucket } from './obje
 import { Requests, TINY_ROW } from './requests.js';
 import type { Held } from './where.js';
 
+/** Size classes that the baseline's objects are of: up to 512 bytes. */
+const BASELINE_CLASSES = 26;
 /** Slots of a segment of the program's table. */
 const SEGMENT_SLOTS = 8192;
 
@@ -96,7 +98,12 @@ export class Program {
   /** What it has before the recording begins. `slots`: of an exact table. */
   prepare(slots: number): void {
     if (slots > 0) this.ownTable(slots * 8);
-    for (let left = this.settings.baseline; left > 0; left -= MAX_SMALL) this.own(Math.min(left, MAX_SMALL));
+    // What a Go program has made by then are small objects of many sizes: their spans have free slots, which it goes on with.
+    for (let left = this.settings.baseline, c = 2; left > 0; c = c < BASELINE_CLASSES ? c + 1 : 2) {
+      const size = Math.min(left, SIZES[c]);
+      this.own(size);
+      left -= size;
+    }
   }
 
   /** (Part of) the table of its objects. It is scanned by the root jobs (gc/rootmark.ts), which mark what it points to. */
