@@ -43,13 +43,17 @@ import { isDue } from './pacing.js';
 import { pausesOf } from './pauses.js';
 import { completeSweep, cyclePauses, recordCyclePause } from './record.js';
 import { bgScavenge, wakeScavenger } from './scavenger.js';
-import { Why } from './state.js';
+import { CYCLE_AT, Why, Y_ASKED } from './state.js';
 
 /** How a collector stops the other Ps of its heap. */
 export interface World {
   /** Returns with every other P standing still. */
   stop(): void;
   start(): void;
+  /** Whether the others would stand still at once. If not, they are asked to come to where they would. Left out: always. */
+  ready?(): boolean;
+  /** Sleeps at most so many ms, and no longer than a word of the heap has a value. Meanwhile the P stands still. Left out: `poll`. */
+  rest?(word: number, value: number, ms: number): void;
   /** Ps that sleep should look for work: a mark has begun. */
   wake(): void;
 }
@@ -76,8 +80,16 @@ const IDLE_SLICE = 500e3;
 const FRACTIONAL_SLACK = 1.2;
 /** Spans that a P with nothing else to do sweeps before it looks for work again. */
 const SWEEP_BATCH = 10;
-/** ms that an idle P waits for others to finish the mark. */
-const NOTHING_TO_MARK = 0.2;
+/**
+ * ms that a P sleeps when it finds nothing to mark, while others mark: each time twice as long. Several that looked every 0.1 ms would
+ * take a processor from those that they wait for.
+ */
+const SHORTEST_NAP = 0.1;
+const LONGEST_NAP = 1.6;
+/** ms between two looks whether the world would stand still at once. */
+const NEXT_LOOK = 0.05;
+/** ns that a stop is put off at most because somebody would not stand still at once. */
+const PATIENCE = 10e6;
 
 export class Collector {
   private readonly h: Heap;
@@ -87,6 +99,8 @@ export class Collector {
   /** Of the fractional worker: the cycle it worked in, and ns that it took. */
   private cycle = -1;
   private fractional = 0;
+  /** The next nap of a P that finds nothing to mark, in ms. */
+  private nap = SHORTEST_NAP;
 
   constructor(h: Heap, p: P, world: World = ALONE, options: CollectorOptions = {}) {
     this.h = h;
@@ -155,7 +169,7 @@ export class Collector {
       const worked = this.work(this.options.idleSlice ?? IDLE_SLICE, dedicated ? T_DEDICATED_NS : T_IDLE_NS);
       if (dedicated) this.returnDedicated(cycle);
       if (worked || this.end()) return 0;
-      return this.phase() === GcPhase.mark ? NOTHING_TO_MARK : 0;
+      return this.phase() === GcPhase.mark ? this.nextNap() : 0;
     }
     if (h.m[h.mheap + H_RESTART] !== 0) return this.begin(h.m[h.mheap + H_RESTART] - 1) ? 0 : 1;
     if (h.m[h.mheap + H_SWEEP_DONE] === 0) {
@@ -204,11 +218,9 @@ export class Collector {
 
   /** Marks to the end, if a mark is on. */
   private finishCurrent(): void {
-    const { h } = this;
     while (this.phase() === GcPhase.mark) {
       if (this.work(IDLE_SLICE, T_IDLE_NS) || this.end()) continue;
-      h.poll();
-      Atomics.wait(h.m, h.mheap + H_GC_PHASE, GcPhase.mark, 0.05);
+      this.rest(H_GC_PHASE, GcPhase.mark, this.nextNap());
     }
   }
 
@@ -220,7 +232,7 @@ export class Collector {
       pages += n;
       h.poll();
     }
-    while (!this.sweepersDone()) h.poll();
+    while (!this.sweepersDone()) this.rest(H_SWEEP_DONE, 1, NEXT_LOOK);
     this.swept();
     return pages;
   }
@@ -245,7 +257,23 @@ export class Collector {
     const done = drain(h, p, INFINITE, h.now() + ns, true);
     h.f[p.stats + counter] += unpausedNow(h) - began;
     giveCredit(h, done);
+    if (done > 0) {
+      this.nap = SHORTEST_NAP;
+      h.f[h.pacer + CYCLE_AT + Y_ASKED] = 0;
+    }
     return done > 0 || !isMarkDone(h);
+  }
+
+  private rest(scalar: number, value: number, ms: number): void {
+    const { h, world } = this;
+    if (world.rest === undefined) h.poll();
+    else world.rest(h.mheap + scalar, value, ms);
+  }
+
+  private nextNap(): number {
+    const ms = this.nap;
+    this.nap = Math.min(ms * 2, LONGEST_NAP);
+    return ms;
   }
 
   private claimDedicated(): boolean {
@@ -268,6 +296,9 @@ export class Collector {
     if (Atomics.compareExchange(m, h.mheap + H_TRANSITION, 0, 1) !== 0) return false;
     // What the last cycle left to sweep, while the others still run.
     while (sweepOne(h, p) >= 0) h.poll();
+    // Nor do they stand still while one of them waits for a processor: until it has one, they go on.
+    const asked = h.now();
+    while (world.ready?.() === false && h.now() - asked < PATIENCE) this.rest(H_TRANSITION, 1, NEXT_LOOK);
     const stopping = h.now();
     world.stop();
     m[h.mheap + H_TRANSITION] = 0;
@@ -278,6 +309,7 @@ export class Collector {
     const stopped = h.now();
     limitMark(h, true, stopping);
     startMark(h, p, why);
+    h.f[h.pacer + CYCLE_AT + Y_ASKED] = 0;
     if ((this.options.stopTheWorld ?? 0) > 0) {
       this.markStopped();
       limitMark(h, false, h.now());
@@ -302,7 +334,7 @@ export class Collector {
     const { h, world } = this;
     const { m } = h;
     if (this.phase() !== GcPhase.mark || !isMarkDone(h) || anyMarking(h)) return false;
-    if (Atomics.compareExchange(m, h.mheap + H_TRANSITION, 0, 1) !== 0) return false;
+    if (!this.mayStop() || Atomics.compareExchange(m, h.mheap + H_TRANSITION, 0, 1) !== 0) return false;
     const stopping = h.now();
     world.stop();
     const stopped = h.now();
@@ -318,8 +350,18 @@ export class Collector {
       return false;
     }
     this.resume(stopping, stopped, false);
+    Atomics.notify(m, h.mheap + H_GC_PHASE);
     this.ended();
     return true;
+  }
+
+  /** Whether to stop the world for the end of the mark: the others are where they would stand still at once, or it has been put off for long. */
+  private mayStop(): boolean {
+    const { h, world } = this;
+    if (world.ready?.() !== false) return true;
+    const asked = h.pacer + CYCLE_AT + Y_ASKED;
+    if (h.f[asked] === 0) h.f[asked] = h.now();
+    return h.now() - h.f[asked] > PATIENCE;
   }
 
   private resume(stopping: number, stopped: number, first: boolean): void {

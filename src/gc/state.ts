@@ -39,6 +39,7 @@ export const Y_OBJECTS_SCANNED = 16;
 export const Y_SHADED = 17;
 export const Y_STOPPING1_NS = 18; // how long it took until every P stood still
 export const Y_START_UNIX = 19; // ms since 1970
+export const Y_ASKED = 20; // when the end of the mark was first put off because somebody would not stand still at once; 0: it was not
 
 /** Sums since the heap was made. */
 export const Y_PAUSE_CPU_NS = 32; // pauses times Ps

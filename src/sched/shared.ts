@@ -25,7 +25,7 @@ export const RUNQ = 256;
 export const EXCHANGE_BYTES = 64 << 20;
 
 /** Scalars. */
-export const K_STOP = 0; // 1: the world is stopped or being stopped
+export const K_STOP = 0; // STOPPED: the world is stopped or being stopped. ASKED: somebody is about to, see world.ts
 export const K_DOORBELL = 1; // raised by Ms when Gs are done
 export const K_MAIN_WAITS = 2; // 1: the main thread sleeps on the doorbell
 export const K_SHUTDOWN = 3;
@@ -34,6 +34,7 @@ export const K_GLOBAL_TAIL = 32;
 
 /** A P's scheduling record, 128 words: what different threads write lies on different cache lines. */
 export const SP_STRIDE = 128;
+export const SEEN_STRIDE = 16;
 export const SP_WAKE = 0; // main: raised to wake its M
 export const SP_STATUS = 16; // its M (dead: main)
 export const SP_CURRENT = 17; // G that its M runs, + 1
@@ -49,6 +50,10 @@ export const SP_DONE_TAIL = 81;
 export const SP_RAN = 96; // its M: Gs run
 export const SP_STOLEN = 97; // its M: Gs stolen
 export const SP_PARKED = 98; // its M: times it went to sleep
+
+/** Bits of K_STOP. */
+export const STOPPED = 1;
+export const ASKED = 2;
 
 export const PStatus = { idle: 0, running: 1, stopped: 2, dead: 3 } as const;
 export const P_STATUS_NAMES = ['idle', 'running', 'stopped', 'dead'] as const;
@@ -72,6 +77,12 @@ const TABLE = [
   { name: 'scalars', type: 'i32', count: () => 64, meaning: 'stop flag, doorbell, global queue' },
   { name: 'worldLock', type: 'i32', count: () => LOCK_WORDS, meaning: 'held by the P that has stopped the world' },
   { name: 'times', type: 'f64', count: () => 16, meaning: 'world stops and their seconds; under worldLock' },
+  {
+    name: 'seen',
+    type: 'f64',
+    count: (g) => g.procs * SEEN_STRIDE,
+    meaning: 'when each P last passed a safepoint while somebody asked, in ns; its M',
+  },
   { name: 'sp', type: 'i32', count: (g) => g.procs * SP_STRIDE, meaning: 'scheduling records of the Ps' },
   {
     name: 'frames',
@@ -116,6 +127,7 @@ export class Shared {
   readonly scalars: number;
   readonly worldLock: number;
   readonly times: number;
+  readonly seen: number;
   readonly sps: number;
   readonly frames: number;
   readonly runq: number;
@@ -135,6 +147,7 @@ export class Shared {
     this.scalars = r.scalars.at;
     this.worldLock = r.worldLock.at;
     this.times = r.times.at;
+    this.seen = r.seen.at;
     this.sps = r.sp.at;
     this.frames = r.frames.at;
     this.runq = r.runq.at;

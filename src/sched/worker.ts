@@ -52,7 +52,15 @@ import {
   SP_STOLEN,
   SP_WAKE,
 } from './shared.js';
-import { becomeRunning, safepoint, startTheWorld, stopTheWorld, stopTheWorldToRecover } from './world.js';
+import {
+  becomeRunning,
+  rest,
+  safepoint,
+  startTheWorld,
+  stopTheWorld,
+  stopTheWorldToRecover,
+  wouldStop,
+} from './world.js';
 
 export interface WorkerData {
   readonly heap: HeapMemory;
@@ -96,6 +104,8 @@ class M {
     const world = {
       stop: () => stopTheWorld(h, k, p),
       start: () => void startTheWorld(k),
+      ready: () => wouldStop(h, k, p),
+      rest: (word: number, value: number, ms: number) => rest(h, k, p, word, value, ms),
       wake: () => this.wakeOthers(),
     };
     const onCycle = (numGC: number): void => parentPort?.postMessage({ numGC } satisfies WorkerMessage);
