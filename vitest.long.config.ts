@@ -1,15 +1,27 @@
-import { defineConfig } from 'vitest/config';
+import { defineConfig, mergeConfig } from 'vitest/config';
+import ordinary from './vitest.config.js';
 
 const SECONDS = Number(process.env.GOHEAP_LONG_SECONDS ?? 60);
 
-/** Tests that take as long as they are given: `GOHEAP_LONG_SECONDS=600 vitest run --config vitest.long.config.ts`. */
-export default defineConfig({
-  test: {
-    include: ['test/long/**/*.test.ts', 'test/sched/gc-death.test.ts'],
-    // Without it they skip themselves: the ordinary run finds them as well.
-    env: { GOHEAP_LONG_SECONDS: String(SECONDS) },
-    pool: 'forks',
-    testTimeout: (SECONDS + 120) * 1000,
-    hookTimeout: 60_000,
-  },
-});
+/**
+ * Tests that take as long as they are given, and those of the ordinary run that try more where they may take long (test/helper/effort.ts):
+ * `GOHEAP_LONG_SECONDS=600 npm run test:long`.
+ */
+const FILES = [
+  'test/long/**/*.test.ts',
+  'test/**/*model.test.ts',
+  'test/gc/{reach,snapshot}.test.ts',
+  'test/heap/{recover,recover-gc,recover-many,scavenge-crash}.test.ts',
+  'test/sched/gc-death.test.ts',
+];
+
+export default mergeConfig(
+  { ...ordinary, test: { ...ordinary.test, include: FILES } },
+  defineConfig({
+    test: {
+      // Without it they skip themselves, or try less.
+      env: { GOHEAP_LONG_SECONDS: String(SECONDS) },
+      testTimeout: (SECONDS + 240) * 1000,
+    },
+  }),
+);

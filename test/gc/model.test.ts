@@ -64,6 +64,7 @@ import { bytesAt } from '../../src/memory/reservation.js';
 import { Executor } from '../../src/sched/exec.js';
 import { BatchOp, Flag, Op, RECORD_BYTES } from '../../src/sched/ops.js';
 import { F_ARGS, F_OP, F_RESULTS, newSchedMemory, Shared } from '../../src/sched/shared.js';
+import { effort } from '../helper/effort.js';
 
 const BASE_HI = Math.floor(HEAP_BASE / 2 ** 32);
 const RESERVE = 64 << 20;
@@ -630,7 +631,7 @@ const config: fc.Arbitrary<Config> = fc.record({
   interleave: fc.constantFrom(0, 2, 5, 20),
 });
 
-const RUNS = Number(process.env.MODEL_RUNS ?? 100);
+const RUNS = Number(process.env.MODEL_RUNS ?? effort(50, 400));
 
 describe('random graphs', () => {
   test.each([1, 4])('on %i P', { timeout: 60_000 + RUNS * 1000 }, (procs) => {

@@ -9,6 +9,7 @@ import { formatAddress, type Heap } from '../../src/heap/heap.js';
 import { mallocNoscan, mallocScan } from '../../src/heap/malloc.js';
 import { Status } from '../../src/heap/objects.js';
 import { type GraphAnswer, type PathAnswer, Reach, reachAnswer, reachBytes } from '../../src/sched/inspect-ops.js';
+import { effort } from '../helper/effort.js';
 import { heaps, type Link, Model, newHeap, type Spec, store } from './reach-model.js';
 
 afterEach(() => {
@@ -64,7 +65,7 @@ test('random graphs', { timeout: 60_000 }, () => {
         heaps.length = 0;
       },
     ),
-    { numRuns: Number(process.env.REACH_RUNS ?? 150) },
+    { numRuns: Number(process.env.REACH_RUNS ?? effort(60, 400)) },
   );
 });
 

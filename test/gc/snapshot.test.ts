@@ -12,6 +12,7 @@ import { Found, resolve, Status } from '../../src/heap/objects.js';
 import { PAGE_SHIFT } from '../../src/heap/sizeclass.js';
 import { eachSite } from '../../src/heap/spansites.js';
 import { addSite, siteOf } from '../../src/heap/specials.js';
+import { effort } from '../helper/effort.js';
 import { heaps, type Link, Model, newHeap, type Spec, store } from './reach-model.js';
 
 afterEach(() => {
@@ -149,7 +150,7 @@ test('random graphs', { timeout: 60_000 }, () => {
         heaps.length = 0;
       },
     ),
-    { numRuns: Number(process.env.SNAPSHOT_RUNS ?? 80) },
+    { numRuns: Number(process.env.SNAPSHOT_RUNS ?? effort(40, 200)) },
   );
 });
 

@@ -21,6 +21,7 @@ import { countAllocated, S_SPANCLASS, S_STATE, SpanState, spanAt, spanOfPage } f
 import { Status } from '../../src/heap/objects.js';
 import { PAGE_WORDS, TINY_SPAN_CLASS } from '../../src/heap/sizeclass.js';
 import { sweepAll, sweepOne } from '../../src/heap/sweep.js';
+import { effort } from '../helper/effort.js';
 import { type Held, World } from './world.js';
 
 class Driver {
@@ -173,6 +174,6 @@ test.each([1, 2])('random programs on %i P', { timeout: 60_000 }, (procs) => {
       for (const run of program) run(d, procs);
       d.finish();
     }),
-    { numRuns: Number(process.env.MODEL_RUNS ?? 150) },
+    { numRuns: Number(process.env.MODEL_RUNS ?? effort(60, 600)) },
   );
 });

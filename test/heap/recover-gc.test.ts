@@ -25,13 +25,15 @@ import {
 } from '../../src/heap/heap.js';
 import { mallocNoscan } from '../../src/heap/malloc.js';
 import { releaseAll } from '../../src/heap/mcache.js';
+import { effort } from '../helper/effort.js';
 import { dieAt, fragile, sleeping, snapshot, takeOver } from './crash.js';
 import { type Forest, forest } from './forest.js';
 import { SCENARIOS, type Scenario } from './gc-scenarios.js';
 import { expectQuiet, Graph, slots } from './graph.js';
 
-/** Deaths of each scenario that a test tries by default. */
-const SAMPLE = 14;
+/** Deaths of each scenario that a test tries by default: so many at the beginning, so many over all; and those at milestones. */
+const FIRST = effort(2, 5);
+const SPREAD = effort(3, 20);
 
 /** The P's thread has stopped the world, this moment. */
 let stopped = false;
@@ -95,9 +97,9 @@ function deaths({ g, bad, x, reset }: Prepared, sc: Scenario<unknown>): number[]
   };
   const { writes } = dieAt(Number.POSITIVE_INFINITY, () => sc.run(bad, bad.ps[0], x, recording), watch);
   const all = Array.from({ length: writes }, (_, n) => n);
-  if (process.env.CRASH_POINTS === 'all' || writes <= SAMPLE) return all;
-  const stride = Math.ceil(writes / (SAMPLE - 8));
-  return all.filter((n) => n < 5 || n === writes - 1 || near.has(n) || n % stride === writes % stride);
+  if (process.env.CRASH_POINTS === 'all' || writes <= SPREAD) return all;
+  const stride = Math.ceil(writes / SPREAD);
+  return all.filter((n) => n < FIRST || n === writes - 1 || near.has(n) || n % stride === writes % stride);
 }
 
 /** What was going on when the thread died. */

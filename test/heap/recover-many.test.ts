@@ -19,12 +19,13 @@ import { releaseAll } from '../../src/heap/mcache.js';
 import { S_FREEINDEX, S_PUBLISHED, spanOfPage } from '../../src/heap/mspan.js';
 import { PAGE_SHIFT } from '../../src/heap/sizeclass.js';
 import { sweepAll, sweepOne } from '../../src/heap/sweep.js';
+import { effort } from '../helper/effort.js';
 import { Died, dieAt, fragile, sleeping, takeOver } from './crash.js';
 import { addressIn, expectQuiet, Graph, high, low, type Node, slots } from './graph.js';
 import { random } from './world.js';
 
 const SEED = Number(process.env.CRASH_SEED ?? 20_270_201);
-const STEPS = Number(process.env.CRASH_STEPS ?? 250);
+const STEPS = Number(process.env.CRASH_STEPS ?? effort(150, 1500));
 const PROCS = 3;
 const INFINITE = Number.POSITIVE_INFINITY;
 

@@ -17,11 +17,13 @@ import { checkRooted, Found, resolve, Status } from '../../src/heap/objects.js';
 import { PAGE_WORDS, TINY_SPAN_CLASS } from '../../src/heap/sizeclass.js';
 import { addSite } from '../../src/heap/specials.js';
 import { sweepAll, sweepOne } from '../../src/heap/sweep.js';
+import { effort } from '../helper/effort.js';
 import { dieAt, fragile, sleeping, snapshot, takeOver } from './crash.js';
 import { type Held, key, random, World } from './world.js';
 
-/** Deaths of each scenario that a test tries by default. */
-const SAMPLE = 30;
+/** Deaths of each scenario that a test tries by default: so many at the beginning, so many over all. */
+const FIRST = effort(6, 20);
+const SPREAD = effort(10, 90);
 
 interface Scenario {
   /** Brings the heap to where the operation is interesting. P0 will die, P1 has objects and caches of its own. */
@@ -265,16 +267,16 @@ function prepare(sc: Scenario): Prepared {
 
 /**
  * The writes before which the operation dies: all of them where they are few or CRASH_POINTS=all asks for it, else a
- * sample: the first twenty, then some that are spread over all.
+ * sample: the first few, then some that are spread over all.
  */
 function deaths({ bad, o, reset }: Prepared, sc: Scenario): number[] {
   reset();
   const { writes } = dieAt(Number.POSITIVE_INFINITY, () => sc.run(bad, bad.ps[0], o));
   const all = Array.from({ length: writes }, (_, n) => n);
   expect(all.length).toBeGreaterThan(0);
-  if (process.env.CRASH_POINTS === 'all' || writes <= SAMPLE) return all;
-  const stride = Math.ceil(writes / SAMPLE);
-  return all.filter((n) => n < 20 || n % stride === writes % stride);
+  if (process.env.CRASH_POINTS === 'all' || writes <= SPREAD) return all;
+  const stride = Math.ceil(writes / SPREAD);
+  return all.filter((n) => n < FIRST || n === writes - 1 || n % stride === writes % stride);
 }
 
 /** A free that died may have happened or not. If not, the object must be there as it was. */
@@ -367,7 +369,8 @@ test('one heap survives many deaths', { timeout: 60_000 }, () => {
   const b0 = bad.ps[0];
   const pick = (): Held => [...w.held.values()][rnd(w.held.size)];
   let died = 0;
-  for (let i = 0; i < 250; i++) {
+  const steps = effort(100, 1000);
+  for (let i = 0; i < steps; i++) {
     for (let k = 0; k < 12; k++) w.alloc(w.p(rnd(2)), 1 + rnd([15, 100, 2000, 60_000][rnd(4)]), rnd(3) > 0);
     for (let k = 0; k < 9 && w.held.size > 20; k++) w.free(w.p(rnd(2)), pick(), rnd(2) === 0);
     const o = pick();
@@ -392,5 +395,5 @@ test('one heap survives many deaths', { timeout: 60_000 }, () => {
     w.verify(p1);
     if (rnd(10) === 0) gcCycle(w.h, p1);
   }
-  expect(died).toBeGreaterThan(50);
+  expect(died).toBeGreaterThan(steps / 5);
 });

@@ -29,6 +29,7 @@ import { scavengeAll, scavengePages } from '../../src/heap/scavenge.js';
 import { PAGE_SIZE, PAGE_WORDS } from '../../src/heap/sizeclass.js';
 import { lockOwner } from '../../src/memory/lock.js';
 import { releaseMode } from '../../src/memory/os.js';
+import { effort } from '../helper/effort.js';
 import { dieAt, fragile, sleeping, snapshot } from './crash.js';
 import { type Held, key, World } from './world.js';
 
@@ -159,7 +160,7 @@ describe('while memory is being released', () => {
       const work = (): number => mallocNoscan(bad, bad.ps[0], 250_000);
       const { writes } = dieAt(Number.POSITIVE_INFINITY, work);
       let lost = 0;
-      for (let n = 0; n < writes; n++) {
+      for (let n = 0; n < writes; n += effort(3, 1)) {
         reset();
         const context = `died at write ${n}`;
         let died = false;
@@ -194,7 +195,7 @@ describe('while memory is being released', () => {
           expectAlive(w, context);
         }
       }
-      expect(lost).toBeGreaterThan(3);
+      expect(lost).toBeGreaterThan(effort(0, 3));
     },
   );
 });
@@ -244,8 +245,8 @@ describe.each(Object.entries(SCENARIOS))('%s', (_name, { setup, run }) => {
     const { writes } = dieAt(Number.POSITIVE_INFINITY, () => run(bad, bad.ps[0]));
     expect(writes).toBeGreaterThan(10);
     expect(totals(w.h)).toBeGreaterThan(0);
-    const stride = process.env.CRASH_POINTS === 'all' ? 1 : Math.ceil(writes / 30);
-    const deaths = Array.from({ length: writes }, (_, n) => n).filter((n) => n < 25 || n % stride === 0);
+    const stride = process.env.CRASH_POINTS === 'all' ? 1 : Math.ceil(writes / effort(10, 90));
+    const deaths = Array.from({ length: writes }, (_, n) => n).filter((n) => n < effort(6, 25) || n % stride === 0);
     const kill = (n: number): string => {
       reset();
       expect(dieAt(n, () => run(bad, bad.ps[0])).lived).toBe(false);

@@ -19,6 +19,7 @@ import { mappedReady } from '../../src/heap/memstats.js';
 import { scavengeAll, scavengePages } from '../../src/heap/scavenge.js';
 import { PAGE_SIZE } from '../../src/heap/sizeclass.js';
 import { sweepOne } from '../../src/heap/sweep.js';
+import { effort } from '../helper/effort.js';
 import { type Held, World } from './world.js';
 
 /** One step of a program, and what fast-check calls it in a failure. */
@@ -89,6 +90,6 @@ test.each(['released', 'accounted'])('random programs, pages %s', { timeout: 60_
       w.verify(w.p(0));
       w.expectWhole('released');
     }),
-    { numRuns: Number(process.env.MODEL_RUNS ?? 100) },
+    { numRuns: Number(process.env.MODEL_RUNS ?? effort(25, 400)) },
   );
 });

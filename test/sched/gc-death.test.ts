@@ -33,12 +33,13 @@ import type { HeapHost } from '../../src/sched/host.js';
 import { SchedError } from '../../src/sched/host-api.js';
 import { BatchOp, Flag, Op, RECORD_BYTES, RESULT_BYTES } from '../../src/sched/ops.js';
 import type { Shared } from '../../src/sched/shared.js';
+import { effort } from '../helper/effort.js';
 import { alloc, crashes, differences, free, json, newHost } from '../helper/host.js';
 
 /** ms after which a request that was not answered counts as hanging. */
 const HANGS = 60_000;
 /** Ms that die in each test. */
-const DEATHS = process.env.GOHEAP_LONG_SECONDS === undefined ? 1 : 5;
+const DEATHS = effort(1, 5);
 /** ms that a moment is waited for. */
 const PATIENCE = 500;
 /** Sizes of list nodes: up to 512 bytes a bitmap tells their pointers, above a type; the last is a large object. */
@@ -274,9 +275,9 @@ const MOMENTS: Record<string, (i: number) => number> = {
 };
 
 // With four Ps as well where there is time: GOHEAP_LONG_SECONDS (npm run test:long).
-const PROCS = process.env.GOHEAP_LONG_SECONDS === undefined ? [2] : [4];
+const gomaxprocs = effort(2, 4);
 
-describe.each(PROCS)('%d Ps', (gomaxprocs) => {
+describe(`${gomaxprocs} Ps`, () => {
   test.each(Object.keys(MOMENTS))('an M dies %s', { timeout: 120_000 }, async (name) => {
     host = await newHost({ gomaxprocs, gogc: 10 });
     const load = new Load(gomaxprocs + 2);

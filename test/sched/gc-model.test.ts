@@ -19,6 +19,7 @@ import { Status } from '../../src/heap/objects.js';
 import { bytesAt } from '../../src/memory/reservation.js';
 import type { HeapHost } from '../../src/sched/host.js';
 import { BatchOp, Flag, Op, RECORD_BYTES, RESULT_BYTES } from '../../src/sched/ops.js';
+import { effort } from '../helper/effort.js';
 import { crashes, differences, json, newHost } from '../helper/host.js';
 
 interface Node {
@@ -363,7 +364,7 @@ afterEach(async () => {
   host = undefined;
 });
 
-const ROUNDS = Number(process.env.GC_MODEL_ROUNDS ?? 2);
+const ROUNDS = Number(process.env.GC_MODEL_ROUNDS ?? effort(1, 6));
 const SEED = Number(process.env.GC_MODEL_SEED ?? Math.floor(Math.random() * 2 ** 30));
 const CLIENTS = 5;
 const STEPS = 120;
