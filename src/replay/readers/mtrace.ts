@@ -7,7 +7,7 @@
  *     @ jq:[0x2d8e] < 0x55deb0c97a40                                       realloc: the old address, and on the next
  *     @ jq:[0x2d8e] > 0x55deb0c98000 0x90                                  line the new address and size
  *     @ jq:[0x2d8e] ! 0x55deb0c97a40 0x90                                  realloc that failed
- *     = End
+ *     = End                                                              written by muntrace(), which few programs call
  *
  * The location is optional and may hold spaces (a path, a C++ symbol), so a line is read from its right end: an address or two numbers, and
  * before them the operation, which must open the line or follow a location. Sizes are `%#lx`, so zero is `0`; a null pointer is `(nil)`.
@@ -102,7 +102,13 @@ class MtraceReader implements LineReader {
 
   end(): Verdict {
     this.abandon();
-    return this.ended ? undefined : 'no "= End"';
+    // Only muntrace writes it, and most programs end without: that is not to be cut off.
+    if (!this.ended) {
+      this.table.report.cannotTell.push(
+        'It has no "= End": whether it is whole, as it is when the program never called muntrace(), is not known.',
+      );
+    }
+    return undefined;
   }
 
   private marker(b: Uint8Array, start: number, end: number): Verdict {
