@@ -74,6 +74,24 @@ export const MAX_ARENA_SERIES = 128;
 const CHUNK_PAGES = 512;
 const BITMAP_WORDS = 16;
 
+/** The last values of counters, by what they count. */
+const seen = new WeakMap<Heap, Map<string, ArrayLike<number>>>();
+
+/**
+ * The values of counters, none lower than at the last look. A span that goes from a mcache to its mcentral takes its count with it, and
+ * a look at that moment finds it in neither: the next one sees it again. For a scraper a counter that falls was set to 0.
+ */
+export function rising<T extends Float64Array | number[]>(heap: Heap, counters: string, values: T): T {
+  let of = seen.get(heap);
+  if (of === undefined) seen.set(heap, (of = new Map()));
+  const before = of.get(counters);
+  if (before !== undefined) {
+    for (let i = 0; i < values.length; i++) values[i] = Math.max(values[i], before[i]);
+  }
+  of.set(counters, values.slice());
+  return values;
+}
+
 export class HeapView {
   readonly heap: Heap;
   readonly settings: Scraped['settings'];
@@ -91,13 +109,20 @@ export class HeapView {
   }
 
   get mem(): MemStats {
-    this.stats ??= readMemStats(this.heap);
+    if (this.stats === undefined) {
+      const stats = readMemStats(this.heap);
+      const [Mallocs, Frees, TotalAlloc] = rising(this.heap, 'mem', [stats.Mallocs, stats.Frees, stats.TotalAlloc]);
+      this.stats = { ...stats, Mallocs, Frees, TotalAlloc };
+    }
     return this.stats;
   }
 
   /** Slots allocated and freed, by size class. */
   get slots(): { allocs: Float64Array; frees: Float64Array } {
-    this.slotCounts ??= { allocs: slotsAllocated(this.heap), frees: slotsFreed(this.heap) };
+    this.slotCounts ??= {
+      allocs: rising(this.heap, 'allocs', slotsAllocated(this.heap)),
+      frees: rising(this.heap, 'frees', slotsFreed(this.heap)),
+    };
     return this.slotCounts;
   }
 
@@ -180,7 +205,7 @@ export function requestedBytes(h: Heap): Float64Array {
       out[spc >> 1] += h.f[p.stats + T_REQUESTED + spc] + (h.m[p.at + P_REQUESTED + spc] >>> 0);
     }
   }
-  return out;
+  return rising(h, 'requested', out);
 }
 
 /** Allocations that took a slot freed for immediate reuse, by size class. */
