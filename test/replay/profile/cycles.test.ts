@@ -64,49 +64,61 @@ test.each(['gob', 'goparser'] as const)(
   SLOW,
 );
 
-test('the simulated program allocates what the profile says: TotalAlloc, by size class', () => {
-  const model = modelFromProfile(profile('gob.rate1.pb.gz'));
-  const { memstats } = simulate(model);
-  expect(memstats.TotalAlloc).toBe(model.allocBytes);
-  expect(memstats.Mallocs).toBe(model.allocObjects);
-  for (const { size, base, young } of model.sizes) {
-    const row = memstats.BySize.find((s) => s.Size === size);
-    if (row !== undefined) expect(row.Mallocs, `size ${size}`).toBe(base + young);
-  }
-});
+test(
+  'the simulated program allocates what the profile says: TotalAlloc, by size class',
+  () => {
+    const model = modelFromProfile(profile('gob.rate1.pb.gz'));
+    const { memstats } = simulate(model);
+    expect(memstats.TotalAlloc).toBe(model.allocBytes);
+    expect(memstats.Mallocs).toBe(model.allocObjects);
+    for (const { size, base, young } of model.sizes) {
+      const row = memstats.BySize.find((s) => s.Size === size);
+      if (row !== undefined) expect(row.Mallocs, `size ${size}`).toBe(base + young);
+    }
+  },
+  SLOW,
+);
 
-test('a part of the run stands for the whole: scaled up, the cycles are the same', () => {
-  const log = parseGctrace(text('gob.gctrace-bench.txt'));
-  const model = { ...calibrate(modelFromProfile(profile('gob.rate1.pb.gz')), log), forced: [] };
-  const { timeShare } = planStream(model, { maxEvents: 1_000_000 });
-  expect(timeShare).toBeLessThan(0.3);
-  const whole = rows(simulate(model), log).get('cycles')?.predicted ?? Number.NaN;
-  const part = rows(simulate(model, 1_000_000), log, timeShare).get('cycles')?.predicted ?? Number.NaN;
-  // Each part builds the heap up anew, which takes a cycle or so.
-  expect(Math.abs(part - whole)).toBeLessThan(1.5 / timeShare);
-});
+test(
+  'a part of the run stands for the whole: scaled up, the cycles are the same',
+  () => {
+    const log = parseGctrace(text('gob.gctrace-bench.txt'));
+    const model = { ...calibrate(modelFromProfile(profile('gob.rate1.pb.gz')), log), forced: [] };
+    const { timeShare } = planStream(model, { maxEvents: 1_000_000 });
+    expect(timeShare).toBeLessThan(0.3);
+    const whole = rows(simulate(model), log).get('cycles')?.predicted ?? Number.NaN;
+    const part = rows(simulate(model, 1_000_000), log, timeShare).get('cycles')?.predicted ?? Number.NaN;
+    // Each part builds the heap up anew, which takes a cycle or so.
+    expect(Math.abs(part - whole)).toBeLessThan(1.5 / timeShare);
+  },
+  SLOW,
+);
 
-test('an overlay has both sides on one axis', () => {
-  const log = parseGctrace(text('goparser.gctrace-bench.txt'));
-  const result = simulate(calibrate(modelFromProfile(profile('goparser.rate1.pb.gz')), log, { volume: 'profile' }));
-  const o = overlay(result, { gctrace: log, memStats: { NumGC: 34, TotalAlloc: 87238064 } });
-  expect(o.predicted).toHaveLength(result.headline.cycles);
-  expect(o.measured).toHaveLength(34);
-  for (const side of [o.predicted, o.measured]) {
-    expect(side.every((p, i) => p.allocated <= 1 && (i === 0 || p.allocated >= side[i - 1].allocated))).toBe(true);
-    expect(side[side.length - 1].allocated).toBeGreaterThan(0.9);
-  }
-  const r = new Map(o.rows.map((row) => [row.name, row]));
-  expect(r.get('TotalAlloc')).toMatchObject({ unit: 'bytes', measured: 87238064, errorPercent: 0 });
-  // The log has it already.
-  expect(r.has('NumGC')).toBe(false);
-  expect(r.get('cycles')?.measured).toBe(34);
-  expect(r.get('GC CPU')?.measured).toBeGreaterThan(0.03);
-  // Every difference is a share of what was measured.
-  for (const row of o.rows) {
-    if (row.measured === 0) expect(row.errorPercent).toBeNull();
-    else expect(row.errorPercent).toBeCloseTo((row.predicted / row.measured - 1) * 100, 6);
-  }
-  const other = { ...result, settings: { ...result.settings, gomaxprocs: 8 } };
-  expect(overlay(other, { gctrace: log }).notes.join()).toMatch(/GOMAXPROCS=1, the simulation with 8/);
-});
+test(
+  'an overlay has both sides on one axis',
+  () => {
+    const log = parseGctrace(text('goparser.gctrace-bench.txt'));
+    const result = simulate(calibrate(modelFromProfile(profile('goparser.rate1.pb.gz')), log, { volume: 'profile' }));
+    const o = overlay(result, { gctrace: log, memStats: { NumGC: 34, TotalAlloc: 87238064 } });
+    expect(o.predicted).toHaveLength(result.headline.cycles);
+    expect(o.measured).toHaveLength(34);
+    for (const side of [o.predicted, o.measured]) {
+      expect(side.every((p, i) => p.allocated <= 1 && (i === 0 || p.allocated >= side[i - 1].allocated))).toBe(true);
+      expect(side[side.length - 1].allocated).toBeGreaterThan(0.9);
+    }
+    const r = new Map(o.rows.map((row) => [row.name, row]));
+    expect(r.get('TotalAlloc')).toMatchObject({ unit: 'bytes', measured: 87238064, errorPercent: 0 });
+    // The log has it already.
+    expect(r.has('NumGC')).toBe(false);
+    expect(r.get('cycles')?.measured).toBe(34);
+    expect(r.get('GC CPU')?.measured).toBeGreaterThan(0.03);
+    // Every difference is a share of what was measured.
+    for (const row of o.rows) {
+      if (row.measured === 0) expect(row.errorPercent).toBeNull();
+      else expect(row.errorPercent).toBeCloseTo((row.predicted / row.measured - 1) * 100, 6);
+    }
+    const other = { ...result, settings: { ...result.settings, gomaxprocs: 8 } };
+    expect(overlay(other, { gctrace: log }).notes.join()).toMatch(/GOMAXPROCS=1, the simulation with 8/);
+  },
+  SLOW,
+);
