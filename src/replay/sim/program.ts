@@ -9,12 +9,14 @@
  */
 
 import { shadeHollow } from '../../gc/hollowroots.js';
-import { G_TABLE, H_GC_PHASE, type Heap, type P, P_SCAN_ALLOC, T_DROPPED } from '../../heap/heap.js';
+import { G_TABLE, H_GC_PHASE, type Heap, type P, P_ASSIST_DEBT, P_SCAN_ALLOC, T_DROPPED } from '../../heap/heap.js';
 import { hollowFree, hollowLarge, hollowSmall, hollowTiny } from '../../heap/hollow.js';
 import {
   CLASS_TO_SIZE,
   MAX_SMALL_REQUEST,
   MIN_SIZE_FOR_MALLOC_HEADER,
+  PAGE_SIZE,
+  PAGE_WORDS,
   sizeToClass,
   TINY_SIZE,
   TINY_SPAN_CLASS,
@@ -141,6 +143,19 @@ export class Program {
     }
   }
 
+  /**
+   * While a mark is on: pays for a large object before it is allocated, as Go does. If that ends the mark, the object is none of its, neither in size
+   * nor in colour. For small objects the difference is a span's.
+   */
+  private payFirst(p: P, size: number): void {
+    const { m, mheap } = this.h;
+    const words = Math.ceil(size / PAGE_SIZE) * PAGE_WORDS;
+    m[p.at + P_ASSIST_DEBT] += words;
+    this.service();
+    // What the allocation itself will add.
+    if (m[mheap + GC_PHASE] !== 0) m[p.at + P_ASSIST_DEBT] -= words;
+  }
+
   /** Runs the records [i, end) of a chunk until `stop` events were done in all, it collects, or the heap is full. Returns where it stopped. */
   run(words: Int32Array, from: number, end: number, stop: number): number {
     const { h, work, objects, requests, held, scan, immediate } = this;
@@ -222,6 +237,12 @@ export class Program {
         let row: number;
         if (size > MAX_SMALL) {
           spc = noscan ? 1 : 0;
+          if (m[h.mheap + GC_PHASE] !== 0) {
+            work.events = events;
+            work.allocs = allocs;
+            work.bytes = handed;
+            this.payFirst(p, size);
+          }
           bit = hollowLarge(h, p, size, noscan);
           slotSize = Math.ceil(size / 8192) * 8192;
           slots += slotSize;
