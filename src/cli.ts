@@ -22,6 +22,10 @@ const COMMANDS: Record<string, { help: string; load: () => Promise<{ main: Comma
     help: 'Drive a running server with a recorded program; goheap load --help tells more',
     load: () => import('./load/cli.js'),
   },
+  replay: {
+    help: 'What would Go cost a recorded program, and which GOGC should it have; goheap replay --help tells more',
+    load: () => import('./replay/cli/main.js'),
+  },
   record: {
     help: 'Record what happens on a heap of a running server; goheap record --help tells more',
     load: () => import('./replay/record-cli.js'),
