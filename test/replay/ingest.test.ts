@@ -17,8 +17,15 @@ async function unpacked(path: string): Promise<Buffer> {
   return Buffer.concat(pieces);
 }
 
+interface ZipKind {
+  stored?: boolean;
+  streamed?: boolean;
+  flags?: number;
+  method?: number;
+}
+
 /** A zip archive of one file, as streaming writers make it: sizes behind the data where `streamed`. */
-function zip(data: Buffer, { stored = false, streamed = false, flags = 0, method = stored ? 0 : 8 } = {}): Buffer {
+function zip(data: Buffer, { stored, streamed, flags = 0, method = stored ? 0 : 8 }: ZipKind = {}): Buffer {
   const packed = stored ? data : deflateRawSync(data);
   const header = Buffer.alloc(30);
   header.write('PK\x03\x04', 'latin1');
