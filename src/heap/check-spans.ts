@@ -11,6 +11,7 @@
 
 import type { Report } from './check.js';
 import { H_GC_PHASE, H_SWEEPGEN, type Heap, P_REUSABLE, P_TINY } from './heap.js';
+import { REUSABLE_CAP } from './layout.js';
 import {
   allocatedGroup,
   groupMask,
@@ -34,15 +35,16 @@ import {
   S_WHERE,
   S_WORDS,
   spanId,
+  spanOfBit,
   Where,
 } from './mspan.js';
-import { reusableSlots } from './objects.js';
 import {
   CLASS_TO_PAGES,
   NUM_SPAN_CLASSES,
   PAGE_WORDS,
   SPC_TO_NELEMS,
   SPC_TO_WORDS,
+  TINY_SIZE,
   TINY_SPAN_CLASS,
 } from './sizeclass.js';
 import { specialsOf } from './specials.js';
@@ -60,11 +62,12 @@ export function checkSpan(h: Heap, r: Report, s: number): void {
   const large = spc < 2;
   r.equal(`${what}: nelems`, m[s + S_NELEMS], SPC_TO_NELEMS[spc]);
   r.equal(`${what}: slot words`, m[s + S_WORDS], large ? m[s + S_NPAGES] * PAGE_WORDS : SPC_TO_WORDS[spc]);
-  r.equal(`${what}: first word`, m[s + S_BASE], m[s + S_START] * PAGE_WORDS);
+  r.equal(`${what}: first word`, m[s + S_BASE], h.hollow ? 0 : m[s + S_START] * PAGE_WORDS);
+  r.equal(`${what}: owner of its bits`, spanOfBit(h, m[s + S_BITS] * 32), s);
   if (!large) r.equal(`${what}: pages`, m[s + S_NPAGES], CLASS_TO_PAGES[spc >> 1]);
   checkSweepgen(h, r, s, what);
   checkBitmaps(h, r, s, what);
-  if (spc === TINY_SPAN_CLASS) checkTiny(h, r, s, what);
+  if (spc === TINY_SPAN_CLASS) (h.hollow ? checkHollowTiny : checkTiny)(h, r, s, what);
   if (m[s + S_NEEDZERO] === 0 && !large) checkZero(h, r, s, what);
   let before = -1;
   for (const [special, slot] of specialsOf(h, s, 1 << 20)) {
@@ -146,9 +149,28 @@ function checkTiny(h: Heap, r: Report, s: number, what: string): void {
   }
 }
 
+/** A hollow heap counts the live objects of a block: none is left exactly when the block's root is dropped. */
+function checkHollowTiny(h: Heap, r: Report, s: number, what: string): void {
+  const { m, u } = h;
+  const first = m[s + S_BITS] * 32;
+  for (let slot = 0; slot < m[s + S_NELEMS]; slot++) {
+    if (!isAllocated(h, s, slot)) continue;
+    // Objects of exactly 16 bytes have slots of the class as well, and no count.
+    if (u[first + slot] > 0 && u[first + slot] <= TINY_SIZE && isDropped(h, s, slot)) {
+      r.add(`${what}: slot ${slot} has ${u[first + slot]} tiny objects and no root`);
+    }
+  }
+  for (const p of h.ps) {
+    const slot = m[p.at + P_TINY] - 1 - first;
+    if (slot < 0 || slot >= m[s + S_NELEMS]) continue;
+    if (!isAllocated(h, s, slot)) r.add(`${what}: the tiny block of P${p.id} is free`);
+  }
+}
+
 /** Pages that were never used read zero, and free slots of such a span with them. */
 function checkZero(h: Heap, r: Report, s: number, what: string): void {
   const { m, w } = h;
+  if (h.hollow) return;
   const words = m[s + S_WORDS];
   for (let slot = m[s + S_FREEINDEX]; slot < m[s + S_NELEMS]; slot++) {
     if (isAllocated(h, s, slot)) continue;
@@ -167,17 +189,18 @@ export function checkReusable(h: Heap, r: Report): void {
   for (const p of h.ps) {
     for (let spc = 2; spc < NUM_SPAN_CLASSES; spc++) {
       if (h.m[p.at + P_REUSABLE + spc] === 0) continue;
-      for (const word of reusableSlots(h, p, spc)) {
-        const what = `reusable slot at word ${word} of P${p.id}`;
-        if (seen.has(word)) r.add(`${what} is on two stacks`);
-        seen.add(word);
-        const s = h.m[h.pageSpan + Math.floor(word / PAGE_WORDS)];
-        if (s === 0 || h.m[s + S_SPANCLASS] !== spc) {
+      for (let i = 0; i < h.m[p.at + P_REUSABLE + spc]; i++) {
+        const bit = h.m[p.reusable + spc * REUSABLE_CAP + i];
+        const what = `reusable slot ${bit} of P${p.id}`;
+        if (seen.has(bit)) r.add(`${what} is on two stacks`);
+        seen.add(bit);
+        const s = spanOfBit(h, bit);
+        if (s <= 0 || h.m[s + S_SPANCLASS] !== spc) {
           r.add(`${what} is in no span of class ${spc}`);
           continue;
         }
-        const slot = (word - h.m[s + S_BASE]) / h.m[s + S_WORDS];
-        if (!Number.isInteger(slot)) r.add(`${what} is not the start of a slot`);
+        const slot = bit - h.m[s + S_BITS] * 32;
+        if (slot < 0 || slot >= h.m[s + S_NELEMS]) r.add(`${what} is beyond its span's slots`);
         else if (!isAllocated(h, s, slot) || !isDropped(h, s, slot)) r.add(`${what} is not a dropped slot`);
       }
     }

@@ -226,7 +226,7 @@ export function flushReusable(h: Heap, p: P, spc: number): void {
   for (const name of names) {
     const s = spanOfBit(h, name);
     const slots = bySpan.get(s);
-    const slot = name & 1023;
+    const slot = name - m[s + S_BITS] * 32;
     if (slots === undefined) bySpan.set(s, [slot]);
     else slots.push(slot);
   }
