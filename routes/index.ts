@@ -28,6 +28,8 @@ import problems from './problems.js';
 import ps from './ps.js';
 import reach from './reach.js';
 import recording from './recording.js';
+import replayResults from './replay-results.js';
+import replays from './replays.js';
 import runtimeMetrics from './runtime-metrics.js';
 import scavenge from './scavenge.js';
 import sd from './sd.js';
@@ -78,6 +80,8 @@ export async function registerPages(app: FastifyInstance): Promise<void> {
 /** The API: behind the gate, and behind the token where one is configured. */
 export async function registerApi(app: FastifyInstance): Promise<void> {
   await app.register(heaps, { prefix: '/v1/heaps' });
+  await app.register(replays, { prefix: '/v1/replays' });
+  await app.register(replayResults, { prefix: '/v1/replays' });
   await app.register(sd, { prefix: '/v1/sd' });
   await app.register(serverMetrics);
   for (const resource of OF_A_HEAP) await app.register(resource, { prefix: '/v1/heaps/:heap' });

@@ -82,12 +82,13 @@ export const serverMetrics: FastifyPluginCallbackTypebox = (app, _options, done)
         operationId: 'getServerMetrics',
         tags: ['telemetry'],
         summary: "The server's own metrics",
-        description: 'Requests by route, heaps, and the process. As JSON without the process metrics.',
+        description: 'Requests by route, heaps, replays, and the process. As JSON without the process metrics.',
         response: PAGE,
       },
     },
     async (request, reply) => {
-      const view = { heaps: heaps.list(), maxHeaps: heaps.maxHeaps, http };
+      const replays = app.hasDecorator('replays') ? app.replays.counts : undefined;
+      const view = { heaps: heaps.list(), maxHeaps: heaps.maxHeaps, http, replays };
       return wantsJson(request)
         ? sendJson(reply, renderJson(SERVER_TABLE, view))
         : sendText(reply, await serverText(view));

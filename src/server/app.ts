@@ -29,6 +29,7 @@ import { registerRateLimit } from './plugins/rate-limit.js';
 import { registerSwagger } from './plugins/swagger.js';
 import { registerSwaggerUi } from './plugins/swagger-ui.js';
 import type { HeapRegistry } from './registry.js';
+import { Replays } from './replays/registry.js';
 import { addSchemas } from './schemas/index.js';
 import { installValidation } from './validation.js';
 
@@ -43,6 +44,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     readonly config: Config;
     readonly heaps: HeapRegistry;
+    readonly replays: Replays;
     readonly lifecycle: Lifecycle;
     /** The process's log. `app.log` and `request.log` are silent unless requests are logged one by one. */
     readonly logger: FastifyBaseLogger;
@@ -89,6 +91,11 @@ export async function buildApp(config: Config, deps: AppDeps): Promise<FastifyIn
   app.decorate('heaps', deps.heaps);
   app.decorate('lifecycle', deps.lifecycle);
   app.decorate('logger', deps.logger);
+  const replays = new Replays(config, deps.logger);
+  app.decorate('replays', replays);
+  deps.lifecycle.signal.addEventListener('abort', () => replays.stop(), { once: true });
+  app.addHook('preClose', async () => replays.stop());
+  app.addHook('onClose', () => replays.close());
 
   // JSON, and what a route adds for itself; text/plain would also be readable from any web page without a preflight.
   app.removeContentTypeParser('text/plain');

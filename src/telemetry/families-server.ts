@@ -12,11 +12,35 @@ import { GO_VERSION, VERSION } from '../server/version.js';
 import { type Family, single } from './family.js';
 import { DURATION_BOUNDS, type HttpMetrics } from './http.js';
 
+/** What the replays of a server tell; the server's registry of them has it. */
+export interface ReplayStats {
+  readonly running: number;
+  readonly waiting: number;
+  /** Ever, by how they ended. */
+  readonly ended: Readonly<Record<'done' | 'failed' | 'cancelled' | 'refused' | 'cached', number>>;
+  /** Of simulating, ever; and events simulated. */
+  readonly seconds: number;
+  readonly events: number;
+  /** On disk. */
+  readonly bytes: number;
+}
+
+const NO_REPLAYS: ReplayStats = {
+  running: 0,
+  waiting: 0,
+  ended: { done: 0, failed: 0, cancelled: 0, refused: 0, cached: 0 },
+  seconds: 0,
+  events: 0,
+  bytes: 0,
+};
+
 /** What the server's page is read from. */
 export interface ServerView {
   readonly heaps: readonly { readonly name: string; stats(): HostStats; summary(): { heapInuse: number } }[];
   readonly maxHeaps: number;
   readonly http: HttpMetrics;
+  /** None: all zero. */
+  readonly replays?: ReplayStats;
 }
 
 function perHeap(
@@ -112,6 +136,73 @@ export const SERVER_FAMILIES: readonly Family<ServerView>[] = [
       advice: 'Alert on any increase.',
     },
     (heap) => heap.stats().restarts,
+  ),
+  single(
+    {
+      name: 'goheap_replays_running',
+      type: 'gauge',
+      help: 'Replays that simulate.',
+      unit: 'replays',
+      from: 'the registry of replays',
+      advice: 'At GOHEAP_REPLAYS_RUNNING others wait. They take processor time from the heaps.',
+    },
+    ({ replays = NO_REPLAYS }) => replays.running,
+  ),
+  single(
+    {
+      name: 'goheap_replays_waiting',
+      type: 'gauge',
+      help: 'Replays whose recording is uploaded, or that wait for their turn.',
+      unit: 'replays',
+      from: 'the registry of replays',
+      advice: 'At GOHEAP_REPLAYS_WAITING new ones are answered 503.',
+    },
+    ({ replays = NO_REPLAYS }) => replays.waiting,
+  ),
+  {
+    name: 'goheap_replays_total',
+    type: 'counter',
+    help: 'Replays that ended, by how.',
+    labels: ['state'],
+    unit: 'replays',
+    from: 'the registry of replays',
+    advice: 'cached: answered by an earlier one. refused: the recording could not be read, or the client went away.',
+    read: ({ replays = NO_REPLAYS }, out) => {
+      for (const [state, n] of Object.entries(replays.ended)) out.value(n, state);
+    },
+  },
+  single(
+    {
+      name: 'goheap_replay_seconds_total',
+      type: 'counter',
+      help: 'Time that replays simulated, from the first of their simulations to the last.',
+      unit: 'seconds',
+      from: 'the registry of replays',
+      advice: 'rate() is how many run at once, on average.',
+    },
+    ({ replays = NO_REPLAYS }) => replays.seconds,
+  ),
+  single(
+    {
+      name: 'goheap_replay_events_total',
+      type: 'counter',
+      help: 'Events simulated, over all settings and variations.',
+      unit: 'events',
+      from: 'the registry of replays',
+      advice: 'rate() is the speed of simulating.',
+    },
+    ({ replays = NO_REPLAYS }) => replays.events,
+  ),
+  single(
+    {
+      name: 'goheap_replay_disk_bytes',
+      type: 'gauge',
+      help: 'Results and recordings of replays on disk.',
+      unit: 'bytes',
+      from: 'the registry of replays',
+      advice: 'Bounded by GOHEAP_REPLAY_DISK: the oldest go.',
+    },
+    ({ replays = NO_REPLAYS }) => replays.bytes,
   ),
 ];
 

@@ -20,6 +20,7 @@ const TAGS = [
   { name: 'objects', description: 'Look into objects, read and write their bytes and pointers' },
   { name: 'collection', description: 'Sweep, collect, scavenge, check' },
   { name: 'inspection', description: 'Every level of the heap, from MemStats down to single slots and pages' },
+  { name: 'replays', description: "What Go's heap would cost a recorded program" },
   { name: 'telemetry', description: 'Prometheus metrics, service discovery, profiles, live events' },
   { name: 'server', description: 'Health, and the pages that explain errors' },
 ];

@@ -1,0 +1,133 @@
+/** Results of a replay: the whole document, a cell, and the heap's pages at any moment. Large answers are put together from texts on disk. */
+
+import { Readable } from 'node:stream';
+import { type FastifyPluginCallbackTypebox, Type } from '@fastify/type-provider-typebox';
+import { Problem } from '../src/server/problem.js';
+import { PARTS, partsOf } from '../src/server/replays/parts.js';
+import type { Cell, Replay } from '../src/server/replays/replay.js';
+import { clientSignal } from '../src/server/replays/upload.js';
+import { documentText, resultText } from '../src/server/replays/view.js';
+import {
+  CellParams,
+  IncludeQuery,
+  MapQuery,
+  MapView,
+  ReplayDocumentView,
+  ReplayParams,
+  ResultView,
+} from '../src/server/schemas/replays.js';
+
+const JSON_TYPE = 'application/json; charset=utf-8';
+
+function cellOf(replay: Replay, number: number): Cell {
+  const { cells, id } = replay;
+  if (number < cells.length) return cells[number];
+  const detail = `The replay ${id} has ${cells.length} cells, numbered from 0.`;
+  throw new Problem('cell-not-found', detail, { limit: cells.length });
+}
+
+const replayResults: FastifyPluginCallbackTypebox = (app, _options, done) => {
+  const { replays } = app;
+  const find = async (id: string): Promise<Replay> => {
+    await replays.ready();
+    return replays.get(id);
+  };
+
+  app.get(
+    '/:id',
+    {
+      config: { problems: ['replay-not-found', 'replay-disk'] },
+      schema: {
+        operationId: 'getReplay',
+        tags: ['replays'],
+        summary: 'Read a replay',
+        description:
+          'With the results of the cells that are done, and of their large parts those that `include` names.',
+        params: ReplayParams,
+        querystring: IncludeQuery,
+        response: { 200: Type.Unsafe<unknown>({ ...ReplayDocumentView, description: 'The replay' }) },
+      },
+    },
+    async (request, reply) => {
+      const replay = await find(request.params.id);
+      const parts = partsOf(request.query.include, []);
+      reply.header('cache-control', 'no-store').type(JSON_TYPE);
+      const pieces = documentText(replays, replay, parts);
+      if (parts.length > 0) return reply.send(Readable.from(pieces, { objectMode: false }));
+      const texts: string[] = [];
+      for await (const text of pieces) texts.push(text);
+      return reply.send(texts.join(''));
+    },
+  );
+
+  app.get(
+    '/:id/results/:cell',
+    {
+      config: { problems: ['replay-not-found', 'cell-not-found', 'replay-not-done', 'replay-disk'] },
+      schema: {
+        operationId: 'getReplayResult',
+        tags: ['replays'],
+        summary: 'Read the result of one cell',
+        description: 'As soon as that cell is done. Whole, unless `include` names parts.',
+        params: CellParams,
+        querystring: IncludeQuery,
+        response: { 200: Type.Unsafe<unknown>({ ...ResultView, description: 'The result' }) },
+      },
+    },
+    async (request, reply) => {
+      const replay = await find(request.params.id);
+      const cell = cellOf(replay, request.params.cell);
+      const parts = partsOf(request.query.include, PARTS);
+      if (cell.places === null) {
+        throw new Problem('replay-not-done', `The replay is ${replay.state}, and this cell has no result.`, {
+          state: replay.state,
+        });
+      }
+      return reply.type(JSON_TYPE).send(await resultText(replays, replay, cell, parts));
+    },
+  );
+
+  app.get(
+    '/:id/map',
+    {
+      config: {
+        problems: [
+          'replay-not-found',
+          'cell-not-found',
+          'replay-not-done',
+          'replay-trace-gone',
+          'replay-timed-out',
+          'replay-failed',
+          'overloaded',
+          'replay-disk',
+        ],
+      },
+      schema: {
+        operationId: 'getReplayMap',
+        tags: ['replays'],
+        summary: "See the heap's pages at a moment",
+        description:
+          'The simulated heap of a cell after so many events, also while the replay runs. It is simulated anew up to there, unless it was asked for lately; ends when the client goes away.',
+        params: ReplayParams,
+        querystring: MapQuery,
+        response: { 200: Type.Unsafe<unknown>({ ...MapView, description: 'The pages' }) },
+      },
+    },
+    async (request, reply) => {
+      const replay = await find(request.params.id);
+      const { cell = 0, event } = request.query;
+      cellOf(replay, cell);
+      if (replay.ingest !== null && event > replay.events) {
+        const allowed = `a whole number from 0 to ${replay.events}`;
+        throw new Problem('validation-failed', `"event" must be ${allowed}, not ${event}.`, {
+          field: 'event',
+          allowed,
+        });
+      }
+      const text = await replays.map(replay, cell, event, clientSignal(reply.raw));
+      return reply.type(JSON_TYPE).send(text);
+    },
+  );
+  done();
+};
+export default replayResults;
