@@ -11,8 +11,9 @@ import { fastifySSE } from '@fastify/sse';
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from '../src/server/problem.js';
 import { EXAMPLES, exampleOf, examplePath } from '../src/server/replays/examples.js';
-import { gridOf } from '../src/server/replays/grid.js';
+import { gridOf, profileOptions } from '../src/server/replays/grid.js';
 import { RECORDING_PROBLEMS } from '../src/server/replays/problems.js';
+import { allowedUrl } from '../src/server/replays/recording.js';
 import type { Submission } from '../src/server/replays/registry.js';
 import { LAST_ID, REPLAY_STREAM, ReplayStream, type ReplayStreamOptions } from '../src/server/replays/stream.js';
 import { clientSignal, uploadOf } from '../src/server/replays/upload.js';
@@ -54,8 +55,12 @@ const replays: FastifyPluginAsync<Partial<ReplayStreamOptions>> = async (app, gi
     what: Pick<Submission, 'source' | 'total' | 'from'>,
     name: string,
   ): Promise<FastifyReply> => {
-    const grid = gridOf(request.query, { cells: config.replayCells, procs: config.maxProcs });
-    const submission: Submission = { ...what, name: request.query.name ?? name, grid };
+    const { query } = request;
+    const limits = { cells: config.replayCells, procs: config.maxProcs };
+    const grid: Submission['grid'] = (suggested) => gridOf(query, limits, suggested);
+    // Before anything of the recording is read.
+    grid();
+    const submission: Submission = { ...what, name: query.name ?? name, grid, profile: profileOptions(query) };
     const { replay, cached } = await all.submit(submission, clientSignal(reply.raw));
     const { id, source, cells } = replay;
     app.logger.info({ replay: id, source, cells: cells.length, cached, reqId: request.id }, 'replay asked for');
@@ -74,6 +79,8 @@ const replays: FastifyPluginAsync<Partial<ReplayStreamOptions>> = async (app, gi
           ...RECORDING_PROBLEMS,
           'invalid-setting',
           'grid-too-large',
+          'fetch-not-allowed',
+          'replay-fetch-failed',
           'example-not-found',
           'replay-not-found',
           'replay-not-done',
@@ -110,7 +117,16 @@ const replays: FastifyPluginAsync<Partial<ReplayStreamOptions>> = async (app, gi
         throw new Problem('unsupported-media-type', 'The body has no Content-Type.', { allowed });
       }
       if (type !== UPLOAD) {
-        const { example, replay: id } = request.body as ReplayBody;
+        const { example, replay: id, url: address } = request.body as ReplayBody;
+        if (address !== undefined) {
+          const url = allowedUrl(address, config.replayFetch);
+          return begin(
+            request,
+            reply,
+            { source: 'url', total: 0, from: { url } },
+            `${url.host}${url.pathname}`.slice(0, 100),
+          );
+        }
         if (id !== undefined) {
           await all.ready();
           const from = all.get(id);

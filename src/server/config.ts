@@ -169,6 +169,26 @@ const authToken: Variable<string | undefined> = {
   show: (value) => value ?? '',
 };
 
+const replayFetch: Variable<readonly string[] | 'off'> = {
+  env: 'GOHEAP_REPLAY_FETCH',
+  group: 'Replays',
+  default: 'off',
+  allowed: 'a comma-separated list of origins such as http://127.0.0.1:6060, or off',
+  help: 'Where heap profiles may be fetched from, when a client names their URL. No other address is connected to.',
+  parse: (text) => {
+    if (text === 'off') return 'off';
+    const origins = text.split(',').map((part) => originOf(part.trim()));
+    return origins.includes(undefined) ? undefined : (origins as string[]);
+  },
+  show: (value) => (value === 'off' ? 'off' : value.join(',')),
+};
+
+/** Undefined where it is none, or more than one. */
+function originOf(text: string): string | undefined {
+  if (!/^https?:\/\/[^/?#@]+\/?$/i.test(text) || !URL.canParse(text)) return undefined;
+  return new URL(text).origin;
+}
+
 const dataDir: Variable<string> = {
   env: 'GOHEAP_DATA_DIR',
   group: 'Replays',
@@ -382,6 +402,8 @@ export const VARIABLES = {
     max: 86_400_000,
     help: 'How long one replay may simulate, and how long a heap map may take.',
   }),
+
+  replayFetch,
 
   host,
   port: integer({

@@ -158,6 +158,13 @@ export const ERRORS = {
     meaning: 'No workload of this heap has this id. Of those that ended only the last sixteen are remembered.',
     remedy: '`GET …/workloads` lists the workloads of the heap.',
   },
+  'fetch-not-allowed': {
+    status: 403,
+    title: 'The server does not fetch from there',
+    meaning:
+      'A server connects to no address that a client names, unless its operator allowed it (GOHEAP_REPLAY_FETCH).',
+    remedy: 'Fetch the profile yourself and upload it; `allowed` lists where the server may fetch from.',
+  },
   'replay-not-found': {
     status: 404,
     title: 'There is no such replay',
@@ -409,6 +416,12 @@ export const ERRORS = {
     title: 'The heap is inconsistent',
     meaning: 'check() compared all derived state with the span table and found differences. This is a bug in goheap.',
     remedy: 'Please report it with the differences listed in the answer.',
+  },
+  'replay-fetch-failed': {
+    status: 502,
+    title: 'The profile could not be fetched',
+    meaning: 'The server that the URL names did not answer with a heap profile.',
+    remedy: '`detail` says what it did. The program has to run, and to import net/http/pprof.',
   },
   overloaded: {
     status: 503,

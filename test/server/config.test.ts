@@ -49,6 +49,10 @@ describe('loadConfig', () => {
     ['TRUST_PROXY', '2', 'trustProxy', 2],
     ['SHUTDOWN_GRACE', '1m30s', 'shutdownGrace', 90_000],
     ['HOST', '::', 'host', '::'],
+    ['GOHEAP_DATA_DIR', '/var/lib/goheap', 'dataDir', '/var/lib/goheap'],
+    ['GOHEAP_REPLAY_UPLOAD', '10GiB', 'replayUpload', 10 * GiB],
+    ['GOHEAP_REPLAY_FETCH', 'off', 'replayFetch', 'off'],
+    ['GOHEAP_REPLAY_FETCH', 'http://a:80/,https://B', 'replayFetch', ['http://a', 'https://b']],
   ])('%s=%s', (env, text, key, value) => {
     expect(loadConfig({ [env]: text })).toMatchObject({ [key]: value });
   });
@@ -74,6 +78,13 @@ describe('loadConfig', () => {
     ['RATE_LIMIT', '0'],
     ['SHUTDOWN_GRACE', '10'],
     ['AUTH_TOKEN', 'two words'],
+    ['GOHEAP_DATA_DIR', 'a\0b'],
+    ['GOHEAP_REPLAYS_KEPT', '0'],
+    ['GOHEAP_REPLAY_TIME', '25h'],
+    ['GOHEAP_REPLAY_FETCH', 'on'],
+    ['GOHEAP_REPLAY_FETCH', 'http://a/debug'],
+    ['GOHEAP_REPLAY_FETCH', 'http://user@a'],
+    ['GOHEAP_REPLAY_FETCH', 'ftp://a'],
   ])('%s=%j is an error of one line that names the variable', (env, text) => {
     let message = '';
     try {

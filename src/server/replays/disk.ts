@@ -21,6 +21,7 @@ import type { Headline, SimResult } from '../../replay/result.js';
 import type { SimSettings } from '../../replay/settings.js';
 import type { Ranges } from '../../replay/whatif/ranges.js';
 import { type CORE, type Part, textsOf } from './parts.js';
+import type { Profiled } from './profile.js';
 
 /** Of replay.json and `results`. */
 export const KEPT_VERSION = 1;
@@ -50,6 +51,7 @@ export interface Kept {
   readonly variations: number;
   readonly hash: string;
   readonly ingest: IngestReport;
+  readonly profiled: Profiled | null;
   readonly createdAt: string;
   readonly startedAt: string;
   readonly endedAt: string;

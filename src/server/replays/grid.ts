@@ -12,6 +12,7 @@ import { DEFAULT_VARIATIONS, MAX_VARIATIONS } from '../../replay/whatif/ranges.j
 import { ARENA_SIZES } from '../config.js';
 import { formatGoSize, GO_SIZE_WORDS, parseGoSize } from '../gosize.js';
 import { Problem } from '../problem.js';
+import type { ProfileOptions } from './profile.js';
 
 /** The settings of a query, as they came. */
 export interface GridQuery {
@@ -31,6 +32,8 @@ export interface GridQuery {
   loops?: string;
   seed?: string;
   variations?: string;
+  seconds?: string;
+  operations?: string;
 }
 
 export interface GridLimits {
@@ -117,9 +120,9 @@ export interface Grid {
   readonly variations: number;
 }
 
-/** Throws a Problem. */
-export function gridOf(query: GridQuery, limits: GridLimits): Grid {
-  const base = DEFAULT_SETTINGS;
+/** Throws a Problem. `suggested`: for what the query does not name. */
+export function gridOf(query: GridQuery, limits: GridLimits, suggested: Partial<SimSettings> = {}): Grid {
+  const base: SimSettings = { ...DEFAULT_SETTINGS, ...suggested };
   const from = integer(query, 'from', 0, Number.MAX_SAFE_INTEGER) ?? base.from;
   const to = integer(query, 'to', 1, Number.MAX_SAFE_INTEGER) ?? base.to;
   if (to !== null && to <= from) throw invalid('to', `more than "from", which is ${from}`, String(to));
@@ -154,6 +157,20 @@ export function gridOf(query: GridQuery, limits: GridLimits): Grid {
   }
   // Without a chosen base there always is one.
   return { cells: gridOfAxes(common, axes) as SimSettings[], variations };
+}
+
+const positive: Parse<number> = (text) => {
+  const n = /^[0-9]{1,15}(?:\.[0-9]{1,9})?$/.test(text) ? Number(text) : 0;
+  return n > 0 ? n : undefined;
+};
+
+/** What a query says of a heap profile. Throws a Problem. */
+export function profileOptions(query: GridQuery): ProfileOptions {
+  const words = 'a positive number';
+  return {
+    seconds: one(query, 'seconds', words, positive),
+    operations: one(query, 'operations', words, positive),
+  };
 }
 
 const TIME_WORDS =

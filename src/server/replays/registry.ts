@@ -12,9 +12,11 @@
 
 import { createHash, randomInt } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
-import { type ParseSource, parse } from '../../replay/parse.js';
+import type { IngestReport } from '../../replay/events.js';
+import type { ParseProgress } from '../../replay/parse.js';
 import { ReplayPool } from '../../replay/pool.js';
 import { RESULT_VERSION } from '../../replay/result.js';
+import type { SimSettings } from '../../replay/settings.js';
 import { TraceStore } from '../../replay/store.js';
 import type { ReplayStats } from '../../telemetry/families-server.js';
 import type { Config } from '../config.js';
@@ -24,6 +26,8 @@ import { DamagedError, Disk, type Place, Results } from './disk.js';
 import type { Grid } from './grid.js';
 import { Maps } from './maps.js';
 import { diskProblem, replayProblem } from './problems.js';
+import type { ProfileOptions } from './profile.js';
+import { noProfile, type RecordingSource, readRecording } from './recording.js';
 import { Replay, type Source } from './replay.js';
 import { simulateGrid } from './simulate.js';
 import { type Lease, Traces } from './traces.js';
@@ -31,10 +35,13 @@ import { type Lease, Traces } from './traces.js';
 export interface Submission {
   readonly name: string;
   readonly source: Source;
-  readonly grid: Grid;
+  /** Made again when the recording is a profile, which suggests settings where the client named none. */
+  readonly grid: (suggested?: Partial<SimSettings>) => Grid;
+  /** Of profiles. */
+  readonly profile: ProfileOptions;
   /** Bytes of the recording as far as they are known. */
   readonly total: number;
-  readonly from: ParseSource | { readonly replay: Replay };
+  readonly from: RecordingSource | { readonly replay: Replay };
 }
 
 export interface Submitted {
@@ -115,7 +122,7 @@ export class Replays {
       throw new Problem('too-many-replays', detail, { limit }, { 'retry-after': '5' });
     }
     const { name, source, grid, total } = submission;
-    const { cells: settings, variations } = grid;
+    const { cells: settings, variations } = grid();
     const replay = new Replay({ id: this.freshId(), name, source, settings, variations });
     replay.parsed.total = total;
     this.all.set(replay.id, replay);
@@ -244,27 +251,29 @@ export class Replays {
   }
 
   /** Reads a recording, to its end. */
-  private async read(replay: Replay, { from }: Submission, signal: AbortSignal): Promise<Lease> {
+  private async read(replay: Replay, submission: Submission, signal: AbortSignal): Promise<Lease> {
+    const { from, grid, profile } = submission;
     if ('replay' in from) {
-      const { hash, ingest } = from.replay;
+      const { hash, ingest, profiled } = from.replay;
       if (hash === null) throw new Problem('replay-not-done', 'The recording of that replay is still being read.');
+      noProfile(profile, 'as they were said of its profile before');
       const lease = this.traces.acquire(hash);
-      Object.assign(replay, { hash, ingest });
+      replay.recorded(hash, ingest as IngestReport, profiled, profiled && grid(profiled.suggested).cells);
       return this.identify(replay, lease);
     }
-    const { replayUpload: bytes, replayText: textBytes, replayEvents: events, replayObjects: slots } = this.config;
     const store = TraceStore.create();
     try {
-      const { report, hash } = await parse(from, store, {
-        limits: { bytes, textBytes, events, slots },
+      const onProgress = ({ bytes, events }: ParseProgress): void => {
+        Object.assign(replay.parsed, { bytes, events });
+        replay.tell({ kind: 'progress' });
+      };
+      const { report, hash, profiled } = await readRecording(from, store, this.config, {
+        ...profile,
         signal,
-        onProgress: (progress) => {
-          Object.assign(replay.parsed, { bytes: progress.bytes, events: progress.events });
-          replay.tell({ kind: 'progress' });
-        },
+        onProgress,
       });
       signal.throwIfAborted();
-      Object.assign(replay, { hash, ingest: report });
+      replay.recorded(hash, report, profiled, profiled && grid(profiled.suggested).cells);
       return this.identify(replay, this.traces.adopt(hash, store));
     } catch (error) {
       store.close();

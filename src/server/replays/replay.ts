@@ -16,9 +16,10 @@ import type { SimSettings } from '../../replay/settings.js';
 import type { Ranges } from '../../replay/whatif/ranges.js';
 import type { Problem } from '../problem.js';
 import type { Kept, Places, Results } from './disk.js';
+import type { Profiled } from './profile.js';
 
 export type State = 'parsing' | 'waiting' | 'running' | 'done' | 'failed' | 'cancelled';
-export type Source = 'upload' | 'example' | 'replay';
+export type Source = 'upload' | 'example' | 'replay' | 'url';
 
 /** Moments of a cell that a stream is shown when it begins, at most. */
 export const MOMENTS = 400;
@@ -87,7 +88,7 @@ export class Replay {
   readonly name: string;
   readonly source: Source;
   readonly variations: number;
-  readonly cells: Cell[];
+  cells: readonly Cell[];
   readonly listeners = new Set<(event: ReplayEvent) => void>();
   /** Ends whatever is being done for it; the reason is a Problem. */
   readonly abort = new AbortController();
@@ -99,6 +100,8 @@ export class Replay {
   hash: string | null = null;
   key = '';
   ingest: IngestReport | null = null;
+  /** Of heap profiles only. */
+  profiled: Profiled | null = null;
   results: Results | null = null;
   /** Bytes of its results on disk. */
   bytes = 0;
@@ -126,6 +129,7 @@ export class Replay {
     replay.hash = kept.hash;
     replay.key = kept.key;
     replay.ingest = kept.ingest;
+    replay.profiled = kept.profiled;
     replay.bytes = kept.size;
     replay.results = results;
     cells.forEach(({ headline, ranges, exhausted, places }, i) => {
@@ -146,6 +150,21 @@ export class Replay {
     return Math.max(0, Math.min(to ?? Number.POSITIVE_INFINITY, ingest?.events ?? 0) - from) * loops;
   }
 
+  /** Its recording has been read; `settings` are others than before. */
+  recorded(
+    hash: string,
+    ingest: IngestReport,
+    profiled: Profiled | null,
+    settings: readonly SimSettings[] | null,
+  ): void {
+    this.hash = hash;
+    this.ingest = ingest;
+    this.profiled = profiled;
+    this.parsed.bytes = ingest.bytes;
+    this.parsed.events = ingest.events;
+    if (settings !== null) this.cells = settings.map((each) => newCell(each));
+  }
+
   tell(event: ReplayEvent): void {
     for (const listener of [...this.listeners]) listener(event);
   }
@@ -159,7 +178,7 @@ export class Replay {
 
   /** replay.json of one that is done. */
   kept(): Kept {
-    const { id, name, source, key, variations, hash, ingest, createdAt, startedAt, endedAt, bytes } = this;
+    const { id, name, source, key, variations, hash, ingest, profiled, createdAt, startedAt, endedAt, bytes } = this;
     const at = (date: Date | null): string => (date ?? new Date()).toISOString();
     return {
       kept: 1,
@@ -170,6 +189,7 @@ export class Replay {
       variations,
       hash: hash as string,
       ingest: ingest as IngestReport,
+      profiled,
       createdAt: at(createdAt),
       startedAt: at(startedAt),
       endedAt: at(endedAt),

@@ -81,12 +81,13 @@ export function replayView(replay: Replay, cached = false) {
       ranges,
     })),
     advice,
+    profile: replay.profiled?.facts ?? null,
   };
 }
 
 /** Without what only one who looks at that replay wants to see. */
 export function listedView(replay: Replay) {
-  const { ingest, cells, advice, ...rest } = replayView(replay);
+  const { ingest, cells, advice, profile: _, ...rest } = replayView(replay);
   const { format, events, threads, totalBytes, peakLiveBytes } = ingest ?? {};
   return {
     ...rest,

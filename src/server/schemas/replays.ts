@@ -18,7 +18,7 @@ const words = (description: string, example: string) =>
   Type.Optional(Type.String({ maxLength: 4096, description, examples: [example] }));
 
 export const STATES = ['parsing', 'waiting', 'running', 'done', 'failed', 'cancelled'] as const;
-export const SOURCES = ['upload', 'example', 'replay'] as const;
+export const SOURCES = ['upload', 'example', 'replay', 'url'] as const;
 
 export const ReplayQuery = Type.Object(
   {
@@ -46,6 +46,8 @@ export const ReplayQuery = Type.Object(
     to: words('The event before which it ends', '100000'),
     loops: words('How often the recording is played', '1'),
     seed: words('Of scan in per cent', '1'),
+    seconds: words('Of a heap profile: how long the program ran', '60'),
+    operations: words('Of a heap profile: how many operations it did', '1000000'),
     variations: words('Simulations of each concurrent setting, for ranges. 3 where left out', '3'),
   },
   { additionalProperties: false },
@@ -60,6 +62,13 @@ export const ReplayBody = Type.Object(
       Type.String({ maxLength: 64, description: 'Name of a recording that comes with goheap', examples: ['jq'] }),
     ),
     replay: Type.Optional(Type.String({ maxLength: 64, description: 'Id of a replay: its recording, once more' })),
+    url: Type.Optional(
+      Type.String({
+        maxLength: 2048,
+        description: 'Of a heap profile, where GOHEAP_REPLAY_FETCH allows it',
+        examples: ['http://127.0.0.1:6060/debug/pprof/heap'],
+      }),
+    ),
   },
   { additionalProperties: false, minProperties: 1, maxProperties: 1 },
 );
@@ -251,6 +260,19 @@ export const ReplayView = Type.Object({
   ingest: orNull(IngestView),
   cells: Type.Array(CellView, { description: 'The grid; 0 is the base' }),
   advice: orNull(AdviceView),
+  profile: orNull(
+    Type.Object(
+      {
+        seconds: orNull(Num('Length of the interval')),
+        operations: orNull(Num('Operations in it')),
+        bytesPerOperation: orNull(Num('As go test -benchmem has it')),
+        objectsPerOperation: orNull(Num('The same')),
+        timeShare: Share('Part of the interval that is played'),
+        heapShare: Share('Part of the objects that are played'),
+      },
+      { description: 'Of a heap profile; null: it is a recording' },
+    ),
+  ),
 });
 
 export const ReplayList = Type.Object({
