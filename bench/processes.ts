@@ -8,6 +8,8 @@ import { join } from 'node:path';
 
 /** `dist/bench`. */
 export const HERE = import.meta.dirname;
+/** The repository, whether this runs compiled or from its sources. */
+export const ROOT = HERE.endsWith(join('dist', 'bench')) ? join(HERE, '../..') : join(HERE, '..');
 
 const children = new Set<ChildProcess>();
 process.once('exit', () => {

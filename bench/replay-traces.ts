@@ -11,9 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { IngestReport } from '../src/replay/events.js';
 import { ingest } from '../src/replay/ingest.js';
-import { available, HERE } from './processes.js';
-
-const ROOT = join(HERE, '../..');
+import { available, ROOT } from './processes.js';
 
 const FILES: Record<string, string> = {
   jq: 'examples/jq.mtrace.gz',

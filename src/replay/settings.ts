@@ -24,6 +24,8 @@ export interface CostModel {
   readonly perRelease: number;
   /** The fixed part of each of a cycle's two pauses. */
   readonly perPause: number;
+  /** What a concurrent mark takes besides: waking workers, barriers on all Ps. */
+  readonly perCycle: number;
 }
 
 /** Where virtual time comes from. */

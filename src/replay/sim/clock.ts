@@ -87,6 +87,11 @@ export class Clock {
     this.offset += this.costs.perPause;
   }
 
+  /** A mark has begun. */
+  cycle(): void {
+    this.offset += this.costs.perCycle;
+  }
+
   /** Another P is at work from here on, beside the program. */
   begin(): void {
     this.behindSince = this.wall();

@@ -22,6 +22,7 @@ export const DEFAULT_COSTS: CostModel = {
   perSweep: 150,
   perRelease: 1500,
   perPause: 10_000,
+  perCycle: 60_000,
 };
 
 /** The model of a machine that is `factor` times as slow at everything. */

@@ -220,9 +220,11 @@ export class Simulator {
   /** The collector of the program's P asks for attention, as a refill found. */
   private service(): void {
     const { h, program } = this;
-    if (h.m[h.mheap + H_GC_PHASE] === GcPhase.mark) this.behind();
+    const marking = h.m[h.mheap + H_GC_PHASE] === GcPhase.mark;
+    if (marking) this.behind();
     this.collectors[program.p.id].service();
     program.cycles = h.m[h.mheap + H_CYCLES];
+    if (!marking && h.m[h.mheap + H_GC_PHASE] === GcPhase.mark) this.clock.cycle();
   }
 
   /** The other Ps do what they can in the time that has passed. */
