@@ -10,6 +10,7 @@ COPY src ./src
 COPY routes ./routes
 COPY bench ./bench
 COPY console ./console
+COPY report ./report
 RUN npm run build
 
 FROM node:24-bookworm-slim AS modules
@@ -29,6 +30,7 @@ COPY --from=modules /app/node_modules ./node_modules
 COPY --from=build /app/dist/src ./dist/src
 COPY --from=build /app/dist/routes ./dist/routes
 COPY --from=build /app/dist/console ./dist/console
+COPY --from=build /app/dist/report ./dist/report
 # The image's own user, without a home worth writing to; the server writes no files.
 USER node
 EXPOSE 8080

@@ -11,6 +11,7 @@ import { classesText, lifetimesText } from './objects-text.js';
 import { timelinePlot } from './plot.js';
 import { wrap } from './text-table.js';
 import { count, percent, size, time } from './units.js';
+import { warningsOf } from './warnings.js';
 import { whereText } from './where-text.js';
 import { adviceText, comparisonText, limitText, overlayText } from './whatif-text.js';
 
@@ -55,15 +56,6 @@ export function comparisonReport(document: ComparisonDocument, width = DEFAULT_W
   const texts = new Set(document.documents.flatMap((each) => [...each.caveats, ...costWords(each)]));
   lines.push('KEEP IN MIND', '', ...[...texts].flatMap((text) => wrap(text, width, '  · ', '    ')));
   return `${lines.join('\n')}\n`;
-}
-
-/** Warnings of all results, each once, with the settings that it belongs to where that is not all of them. */
-export function warningsOf({ cells, results }: ReportDocument): string[] {
-  const where = new Map<string, string[]>();
-  results.forEach((result, i) => {
-    for (const warning of result.warnings) where.set(warning, [...(where.get(warning) ?? []), cells[i].name]);
-  });
-  return [...where].map(([warning, names]) => (names.length === results.length ? warning : `${names.join(', ')}: ${warning}`));
 }
 
 function explained(document: ReportDocument, width: number): string[] {
