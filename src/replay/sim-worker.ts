@@ -1,5 +1,14 @@
-/** A thread of the pool (pool.ts): runs one simulation, or makes one picture, for each task. */
+/**
+ * A thread of the pool (pool.ts): runs one simulation, or makes one picture, for each task.
+ *
+ * The records of a simulated heap lie in shared memory, whose size V8 does not see: it would keep those of several heaps before it looked for
+ * garbage. What a heap of a few GB leaves behind is not worth a word; after a large one (100 GB: 70 MB) the thread collects before it takes the next
+ * task. Not always, since such a collection throws compiled code away as well.
+ */
 
+import { setTimeout } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { ReplayInputError } from './events.js';
 import type { HeapMap, SimResult } from './result.js';
 import type { SimSettings } from './settings.js';
@@ -20,13 +29,37 @@ export type SimAnswer =
   | { readonly cancelled: true }
   | { readonly code: string; readonly message: string };
 
-export default function run(task: SimTask): SimAnswer {
+/** HeapSys of a simulation after which is collected. */
+const LARGE = 4 * 2 ** 30;
+/** ms in which V8 gives memory back that it has found to be free. */
+const GIVE_BACK = 30;
+
+/** The last task had a large heap. */
+let large = false;
+
+export default async function run(task: SimTask): Promise<SimAnswer> {
+  if (large) await collect();
+  large = false;
   const { trace, settings, progress, event } = task;
   try {
-    return { value: event === null ? simulate(trace, settings, progress) : mapAt(trace, settings, event, progress) };
+    if (event !== null) return { value: mapAt(trace, settings, event, progress) };
+    const value = simulate(trace, settings, progress);
+    large = value.headline.heapSys >= LARGE;
+    return { value };
   } catch (error) {
     if (error instanceof Cancelled) return { cancelled: true };
     if (error instanceof ReplayInputError) return { code: error.code, message: error.message };
     throw error;
   }
+}
+
+/** Twice: the first finds what is free, and memory is given back beside the thread, or by the next. */
+async function collect(): Promise<void> {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as () => void;
+  // No frame of the last task is left on the stack by then.
+  await setTimeout(0);
+  gc();
+  await setTimeout(GIVE_BACK);
+  gc();
 }
