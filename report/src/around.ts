@@ -3,7 +3,16 @@
 import type { Overlay, OverlayRow } from '../../src/replay/profile/overlay.js';
 import { toleratedIn } from '../../src/replay/report/ingest-text.js';
 import type { PageDocument } from '../../src/replay/report/page-data.js';
-import { count, countRange, percent, percentRange, size, sizeRange, time, timeRange } from '../../src/replay/report/units.js';
+import {
+  count,
+  countRange,
+  percent,
+  percentRange,
+  size,
+  sizeRange,
+  time,
+  timeRange,
+} from '../../src/replay/report/units.js';
 import type { ComparedNumber, Comparison } from '../../src/replay/whatif/compare.js';
 import { h, section, table } from './dom.js';
 import { plot } from './plots.js';
@@ -11,9 +20,15 @@ import { plot } from './plots.js';
 export function ingestSection(document: PageDocument): HTMLElement {
   const { ingest, profile } = document;
   const facts: [string, string][] = [
-    ['format', `${ingest.format} ${ingest.formatVersion}${ingest.compression === 'none' ? '' : `, ${ingest.compression}`}`],
+    [
+      'format',
+      `${ingest.format} ${ingest.formatVersion}${ingest.compression === 'none' ? '' : `, ${ingest.compression}`}`,
+    ],
     ['file', `${size(ingest.bytes)}, SHA-256 ${document.hash.slice(0, 16)}…`],
-    ['events', `${count(ingest.events)}: ${count(ingest.mallocs)} mallocs, ${count(ingest.frees)} frees, ${count(ingest.reallocs)} reallocs`],
+    [
+      'events',
+      `${count(ingest.events)}: ${count(ingest.mallocs)} mallocs, ${count(ingest.frees)} frees, ${count(ingest.reallocs)} reallocs`,
+    ],
     ['threads', count(ingest.threads)],
     ['recorded time', ingest.durationNs === null ? 'none in this format' : time(ingest.durationNs / 1e9)],
     ['asked for in all', size(ingest.totalBytes)],
@@ -22,7 +37,10 @@ export function ingestSection(document: PageDocument): HTMLElement {
   ];
   if (profile !== null && profile.seconds !== null) facts.push(['interval of the profile', time(profile.seconds)]);
   if (profile !== null && profile.bytesPerOperation !== null && profile.objectsPerOperation !== null) {
-    facts.push(['an operation', `${size(profile.bytesPerOperation)}, ${count(profile.objectsPerOperation)} allocations`]);
+    facts.push([
+      'an operation',
+      `${size(profile.bytesPerOperation)}, ${count(profile.objectsPerOperation)} allocations`,
+    ]);
   }
   const tolerated = toleratedIn(ingest);
   if (ingest.truncated) tolerated.push('the recording is cut off in the middle, and counts up to there');
@@ -42,7 +60,12 @@ export function caveatsSection(document: PageDocument): HTMLElement {
     calibration === null
       ? 'Times and shares of the CPU come from a cost model of one core at about 3 GHz.'
       : `Times and shares of the CPU come from a cost model, scaled to a machine: × ${calibration.factor.toFixed(2)} (${calibration.benchmark}).`;
-  return section('caveats', 'Keep in mind', '', h('ul', {}, ...[...document.caveats, costs].map((text) => h('li', {}, text))));
+  return section(
+    'caveats',
+    'Keep in mind',
+    '',
+    h('ul', {}, ...[...document.caveats, costs].map((text) => h('li', {}, text))),
+  );
 }
 
 function overlayText(row: OverlayRow, value: number): string {
@@ -119,17 +142,24 @@ export function comparisonSection({ before, after, cells, classes }: Comparison)
       h('h3', {}, cell.name),
       table(
         ['', 'before', 'after', ''],
-        cell.numbers.map((n) => [TITLES[n.name], compared(n.name, n.before), compared(n.name, n.after), n.same ? '~' : signed(n.percent)]),
+        cell.numbers.map((n) => [
+          TITLES[n.name],
+          compared(n.name, n.before),
+          compared(n.name, n.after),
+          n.same ? '~' : signed(n.percent),
+        ]),
       ),
     ),
   );
-  const changed = classes.slice(0, 20).map((row) => [
-    row.sizeClass === 0 ? 'large' : String(row.sizeClass),
-    row.sizeClass === 0 ? '' : count(row.size),
-    row.noscan ? 'noscan' : 'scan',
-    ...row.requested.map(size),
-    ...row.spans.map(size),
-  ]);
+  const changed = classes
+    .slice(0, 20)
+    .map((row) => [
+      row.sizeClass === 0 ? 'large' : String(row.sizeClass),
+      row.sizeClass === 0 ? '' : count(row.size),
+      row.noscan ? 'noscan' : 'scan',
+      ...row.requested.map(size),
+      ...row.spans.map(size),
+    ]);
   return section(
     'comparison',
     'Two recordings',

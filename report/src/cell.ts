@@ -71,7 +71,8 @@ function whereTable(where: Where): HTMLElement {
       MEANINGS[part],
     ]);
     const name = SUMS[part];
-    if (name !== undefined) rows.push([h('b', {}, `= ${name}`), h('b', {}, count(sum)), size(sum), percent(sum / where.total), '']);
+    if (name !== undefined)
+      rows.push([h('b', {}, `= ${name}`), h('b', {}, count(sum)), size(sum), percent(sum / where.total), '']);
   }
   return table(['part', 'bytes', '', 'of Sys', ''], rows, { left: [0, 4] });
 }
@@ -111,6 +112,9 @@ function meter(share: number): HTMLElement {
   );
 }
 
+/** A power of two: without a fraction. */
+const whole = (bytes: number): string => size(bytes).replace(/\.0+ /, ' ');
+
 const SURVIVED = ['0', '1', '2', '3', '4 to 7', '8 to 15', '16 or more'];
 
 export function lifetimesSection(result: PageResult, name: string): HTMLElement {
@@ -119,13 +123,13 @@ export function lifetimesSection(result: PageResult, name: string): HTMLElement 
   const used = bytes.flatMap((_, i) => (objects[i] > 0 ? [i] : []));
   const [from, to] = used.length === 0 ? [0, -1] : [used[0], used[used.length - 1]];
   const columns = Array.from({ length: to - from + 1 }, (_, i) => from + i);
-  const bound = (value: number | null): string => (value === null ? 'longer' : `< ${size(value).replace('.00', '')}`);
+  const bound = (value: number | null): string => (value === null ? 'longer' : `< ${whole(value)}`);
   const most = Math.max(1, ...map.flat());
   const heat = table(
     ['size', ...columns.map((i) => h('span', { class: 'turned' }, bound(bytes[i])))],
     sizes.flatMap((limit, s) => {
       if (!map[s].some((n) => n > 0)) return [];
-      const label = limit === null ? 'larger' : `≤ ${size(limit).replace('.00', '')}`;
+      const label = limit === null ? 'larger' : `≤ ${whole(limit)}`;
       return [
         [
           label,
@@ -134,7 +138,11 @@ export function lifetimesSection(result: PageResult, name: string): HTMLElement 
             // By the logarithm: one object has to be seen beside a million.
             const strength = n === 0 ? 0 : 0.12 + 0.88 * (Math.log2(1 + n) / Math.log2(1 + most));
             const title = `${count(n)} objects, ${label}, ${bound(bytes[i])} allocated while they lived`;
-            return h('span', { class: 'heat', style: `--strength:${strength.toFixed(3)}`, title }, n === 0 ? '' : short(n));
+            return h(
+              'span',
+              { class: 'heat', style: `--strength:${strength.toFixed(3)}`, title },
+              n === 0 ? '' : short(n),
+            );
           }),
         ],
       ];
@@ -142,7 +150,12 @@ export function lifetimesSection(result: PageResult, name: string): HTMLElement 
     { class: 'heatmap' },
   );
   const survived = cycles.map((n, i) => [SURVIVED[i], count(n), percent(died === 0 ? 0 : n / died)]);
-  const ages = columns.map((i) => [bound(bytes[i]), count(objects[i]), percent(died === 0 ? 0 : objects[i] / died), size(objectBytes[i])]);
+  const ages = columns.map((i) => [
+    bound(bytes[i]),
+    count(objects[i]),
+    percent(died === 0 ? 0 : objects[i] / died),
+    size(objectBytes[i]),
+  ]);
   ages.push(['never freed', count(neverFreed.objects), '', size(neverFreed.bytes)]);
   return section(
     'lifetimes',
@@ -164,7 +177,11 @@ export function logSection(result: PageResult, name: string): HTMLElement {
   return section(
     'gctrace',
     `GC log, ${name}`,
-    hidden > 0 ? `The last ${count(gctrace.length)} of ${count(headline.cycles)} lines, as GODEBUG=gctrace=1 would print them.` : 'As GODEBUG=gctrace=1 would print it.',
-    gctrace.length === 0 ? h('p', {}, 'Nothing was collected.') : h('pre', { class: 'log', tabindex: '0' }, gctrace.join('\n')),
+    hidden > 0
+      ? `The last ${count(gctrace.length)} of ${count(headline.cycles)} lines, as GODEBUG=gctrace=1 would print them.`
+      : 'As GODEBUG=gctrace=1 would print it.',
+    gctrace.length === 0
+      ? h('p', {}, 'Nothing was collected.')
+      : h('pre', { class: 'log', tabindex: '0' }, gctrace.join('\n')),
   );
 }

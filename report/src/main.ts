@@ -3,8 +3,8 @@
 import 'uplot/dist/uPlot.min.css';
 import './style.css';
 import type { PageData, PageDocument } from '../../src/replay/report/page-data.js';
-import { warningsOf } from '../../src/replay/report/warnings.js';
 import { count, size } from '../../src/replay/report/units.js';
+import { warningsOf } from '../../src/replay/report/warnings.js';
 import { caveatsSection, comparisonSection, ingestSection, overlaySection } from './around.js';
 import { classesSection, lifetimesSection, logSection, timelineSection, whereSection } from './cell.js';
 import { h } from './dom.js';
@@ -36,7 +36,11 @@ function draw(): void {
     h('div', { id: 'cell' }),
     ingestSection(current),
     caveatsSection(current),
-    h('footer', { class: 'dim' }, `goheap ${data.version}. Everything here was simulated; docs/replay.md says how, and how exact it is.`),
+    h(
+      'footer',
+      { class: 'dim' },
+      `goheap ${data.version}. Everything here was simulated; docs/replay.md says how, and how exact it is.`,
+    ),
   );
   drawCell(current);
 }

@@ -1,9 +1,9 @@
 /** Plots over a run, by uPlot: memory, where it went, the collector's share of the CPU. One cursor for all of them. */
 
 import uPlot from 'uplot';
-import { percent, short, size, time } from '../../src/replay/report/units.js';
-import { WHERE_PARTS } from '../../src/replay/result.js';
 import type { PageResult } from '../../src/replay/report/page-data.js';
+import { percent, short, size } from '../../src/replay/report/units.js';
+import { WHERE_PARTS } from '../../src/replay/result.js';
 import { h } from './dom.js';
 import { colour, onTheme } from './theme.js';
 
@@ -30,7 +30,8 @@ export interface Line {
   readonly fill?: boolean;
   readonly dash?: readonly number[];
   readonly points?: boolean;
-  readonly show?: boolean;
+  /** What the legend tells instead of `values`, where these are sums. */
+  readonly told?: readonly number[];
 }
 
 export interface Plot {
@@ -45,8 +46,6 @@ export interface Plot {
   readonly marks?: readonly number[];
   readonly sync?: string;
   readonly label: string;
-  /** Bands between lines, for stacks. */
-  readonly bands?: uPlot.Band[];
 }
 
 export function plot(spec: Plot): HTMLElement {
@@ -64,7 +63,8 @@ export function plot(spec: Plot): HTMLElement {
   return el;
 }
 
-const data = (spec: Plot): uPlot.AlignedData => [[...spec.x], ...spec.lines.map((line) => [...line.values])] as uPlot.AlignedData;
+const data = (spec: Plot): uPlot.AlignedData =>
+  [[...spec.x], ...spec.lines.map((line) => [...line.values])] as uPlot.AlignedData;
 
 function options(spec: Plot, width: number, height: number): uPlot.Options {
   const grid = { stroke: () => colour('line'), width: 1 };
@@ -95,8 +95,10 @@ function options(spec: Plot, width: number, height: number): uPlot.Options {
           label: line.label,
           stroke,
           width: 1.5,
-          value,
-          show: line.show ?? true,
+          value:
+            line.told === undefined
+              ? value
+              : (_u, _v, _s, at) => (at === null ? '' : spec.text((line.told as number[])[at])),
           points: { show: line.points ?? false, size: 6, fill: stroke },
           ...(line.points === true ? { paths: () => null } : {}),
           ...(line.fill === true ? { fill: stroke } : {}),
@@ -104,7 +106,6 @@ function options(spec: Plot, width: number, height: number): uPlot.Options {
         };
       }),
     ],
-    ...(spec.bands === undefined ? {} : { bands: spec.bands }),
     hooks: { drawClear: [(u) => drawMarks(u, spec.marks ?? [])] },
   };
 }
@@ -116,7 +117,8 @@ function drawMarks(u: uPlot, marks: readonly number[]): void {
   if (seen.length > bbox.width / 4 / devicePixelRatio) return;
   ctx.save();
   ctx.fillStyle = colour('mark');
-  for (const x of seen) ctx.fillRect(Math.round(u.valToPos(x, 'x', true)), bbox.top, Math.max(1, devicePixelRatio), bbox.height);
+  for (const x of seen)
+    ctx.fillRect(Math.round(u.valToPos(x, 'x', true)), bbox.top, Math.max(1, devicePixelRatio), bbox.height);
   ctx.restore();
 }
 
@@ -171,7 +173,7 @@ export function wherePlot({ timeline }: PageResult): HTMLElement {
   }
   // From the top down, so that each area covers the one above it.
   const lines = WHERE_PARTS.map(
-    (part, i): Line => ({ label: PART_NAMES[part], colour: `w-${part}`, values: sums[i], fill: true }),
+    (part, i): Line => ({ label: PART_NAMES[part], colour: `w-${part}`, values: sums[i], told: where[i], fill: true }),
   ).reverse();
   const el = plot({
     x: event,
@@ -186,5 +188,3 @@ export function wherePlot({ timeline }: PageResult): HTMLElement {
   el.classList.add('stack');
   return el;
 }
-
-export { percent, short, size, time };

@@ -25,7 +25,7 @@ export interface Scatter {
 
 const WIDTH = 720;
 const HEIGHT = 320;
-const LEFT = 64;
+const LEFT = 84;
 const RIGHT = 96;
 const TOP = 18;
 const BOTTOM = 46;
@@ -40,7 +40,12 @@ export function scatter(spec: Scatter): HTMLElement {
   const y1 = Math.max(...points.map((p) => p.y), spec.level?.y ?? 0, 1e-6) * 1.08;
   const px = (x: number): number => LEFT + ((x - x0) / (x1 - x0)) * (WIDTH - LEFT - RIGHT);
   const py = (y: number): number => HEIGHT - BOTTOM - (y / y1) * (HEIGHT - TOP - BOTTOM);
-  const picture = svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': spec.label, class: 'scatter' });
+  const picture = svg('svg', {
+    viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+    role: 'img',
+    'aria-label': spec.label,
+    class: 'scatter',
+  });
   for (let i = 0; i <= 4; i++) {
     const y = (y1 / 4) * i;
     const x = x0 + ((x1 - x0) / 4) * i;
@@ -52,7 +57,11 @@ export function scatter(spec: Scatter): HTMLElement {
   }
   picture.append(
     svg('text', { x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 6, class: 'title middle' }, spec.xTitle),
-    svg('text', { x: 14, y: (HEIGHT - BOTTOM) / 2, class: 'title middle', transform: `rotate(-90 14 ${(HEIGHT - BOTTOM) / 2})` }, spec.yTitle),
+    svg(
+      'text',
+      { x: 14, y: (HEIGHT - BOTTOM) / 2, class: 'title middle', transform: `rotate(-90 14 ${(HEIGHT - BOTTOM) / 2})` },
+      spec.yTitle,
+    ),
   );
   if (spec.level !== undefined) {
     const y = py(spec.level.y);
@@ -66,15 +75,27 @@ export function scatter(spec: Scatter): HTMLElement {
     picture.append(svg('polyline', { points: curve.map((p) => `${px(p.x)},${py(p.y)}`).join(' '), class: 'curve' }));
   }
   // Labels that would lie on each other are left out; the chosen one first.
-  const taken: [number, number][] = [];
+  const taken: { x: number; y: number; width: number }[] = [];
+  const dots: SVGElement[] = [];
+  const names: SVGElement[] = [];
   for (const p of [...points].sort((a, b) => Number(b.chosen) - Number(a.chosen) || Number(b.on) - Number(a.on))) {
     const at: [number, number] = [px(p.x), py(p.y)];
-    const dot = svg('circle', { cx: at[0], cy: at[1], r: p.chosen ? 7 : 4.5, class: p.chosen ? 'dot chosen' : p.on ? 'dot on' : 'dot' });
+    const dot = svg('circle', {
+      cx: at[0],
+      cy: at[1],
+      r: p.chosen ? 7 : 4.5,
+      class: p.chosen ? 'dot chosen' : p.on ? 'dot on' : 'dot',
+    });
     dot.append(svg('title', {}, p.title));
-    picture.append(dot);
-    if (p.label === '' || taken.some(([x, y]) => Math.abs(x - at[0]) < 7 * p.label.length && Math.abs(y - at[1]) < 16)) continue;
-    taken.push(at);
-    picture.append(svg('text', { x: at[0] + 10, y: at[1] - 6, class: p.chosen ? 'name chosen' : 'name' }, p.label));
+    // What was taken first lies on top.
+    dots.unshift(dot);
+    const [x, y] = at;
+    const width = 10 + 7 * p.label.length;
+    const meets = taken.some((t) => x < t.x + t.width && t.x < x + width && Math.abs(y - t.y) < 18);
+    if (p.label === '' || meets) continue;
+    taken.push({ x, y, width });
+    names.push(svg('text', { x: at[0] + 10, y: at[1] - 6, class: p.chosen ? 'name chosen' : 'name' }, p.label));
   }
+  picture.append(...dots, ...names);
   return h('div', { class: 'scroll' }, picture as unknown as HTMLElement);
 }

@@ -1,7 +1,15 @@
 /** The grid: what to set, the curve with its knee, the table of which each row can be chosen, and the limit's death spiral. */
 
 import type { PageDocument } from '../../src/replay/report/page-data.js';
-import { change, countRange, percent, percentRange, size, sizeRange, timeRange } from '../../src/replay/report/units.js';
+import {
+  change,
+  countRange,
+  percent,
+  percentRange,
+  size,
+  sizeRange,
+  timeRange,
+} from '../../src/replay/report/units.js';
 import type { Headline } from '../../src/replay/result.js';
 import { tableOrder } from '../../src/replay/whatif/axes.js';
 import type { LimitSearch } from '../../src/replay/whatif/limit.js';
@@ -14,7 +22,9 @@ export function adviceSection(document: PageDocument): HTMLElement {
   const on = new Set(advice.curve.map((p) => p.cell));
   const [base] = results;
   const candidates = results.flatMap((result, i) =>
-    result.settings.gomaxprocs === base.settings.gomaxprocs && result.settings.arenaSize === base.settings.arenaSize ? [i] : [],
+    result.settings.gomaxprocs === base.settings.gomaxprocs && result.settings.arenaSize === base.settings.arenaSize
+      ? [i]
+      : [],
   );
   const curve =
     candidates.length < 2

@@ -9,6 +9,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { PAGE_SIZE } from '../heap/sizeclass.js';
 import { ReplayInputError } from './events.js';
 import type { HeapMap, SimResult } from './result.js';
 import type { SimSettings } from './settings.js';
@@ -42,7 +43,11 @@ export default async function run(task: SimTask): Promise<SimAnswer> {
   large = false;
   const { trace, settings, progress, event } = task;
   try {
-    if (event !== null) return { value: mapAt(trace, settings, event, progress) };
+    if (event !== null) {
+      const map = mapAt(trace, settings, event, progress);
+      large = map.pages * PAGE_SIZE >= LARGE;
+      return { value: map };
+    }
     const value = simulate(trace, settings, progress);
     large = value.headline.heapSys >= LARGE;
     return { value };

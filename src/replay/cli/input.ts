@@ -57,7 +57,9 @@ export async function openInputs(options: Options, reality: Reality, signal: Abo
   for (const file of options.files) opened.push(await open(file, signal));
   const profiles = opened.filter((one) => 'bytes' in one);
   if (profiles.length === 2) return [profileInput(profiles, options, reality)];
-  return opened.map((one) => ('bytes' in one ? profileInput([one], options, reality) : traceInput(one, options, signal)));
+  return opened.map((one) =>
+    'bytes' in one ? profileInput([one], options, reality) : traceInput(one, options, signal),
+  );
 }
 
 interface HeapProfileFile {
@@ -109,7 +111,10 @@ async function openStdin(): Promise<HeapProfileFile | { readonly name: string; r
   for await (const piece of all()) {
     bytes += piece.length;
     if (bytes > MAX_PROFILE_BYTES) {
-      throw new ReplayInputError('replay-too-large', `${name}: no heap profile has more than ${MAX_PROFILE_BYTES} bytes`);
+      throw new ReplayInputError(
+        'replay-too-large',
+        `${name}: no heap profile has more than ${MAX_PROFILE_BYTES} bytes`,
+      );
     }
     pieces.push(piece);
   }
@@ -173,7 +178,9 @@ function profileInput(files: readonly HeapProfileFile[], options: Options, reali
   const profiles = files.map((file) => withName(file.name, () => readProfile(file.bytes)));
   const selection = { seconds, operations, focus, ignore };
   const plain =
-    profiles.length === 2 ? modelFromTwo(profiles[0], profiles[1], selection) : modelFromProfile(profiles[0], selection);
+    profiles.length === 2
+      ? modelFromTwo(profiles[0], profiles[1], selection)
+      : modelFromProfile(profiles[0], selection);
   const model = withReality(plain, profiles[profiles.length - 1], reality);
   const store = TraceStore.create({ memory: options.memory });
   const writer = store.writer();

@@ -10,8 +10,8 @@ import { availableParallelism } from 'node:os';
 import { DEFAULT_SETTINGS } from '../defaults.js';
 import { type IngestReport, ReplayInputError } from '../events.js';
 import { ReplayPool } from '../pool.js';
-import { overlay } from '../profile/overlay.js';
 import { suggestedSettings } from '../profile/model.js';
+import { overlay } from '../profile/overlay.js';
 import { csv } from '../report/csv.js';
 import {
   type Calibration,
@@ -147,7 +147,9 @@ class Session {
     const { options, pool } = this;
     const cells = this.cells(input);
     if (cells[0].timeBase.kind === 'recorded') await this.needsTimes(input);
-    const evaluated = await this.phase(input, 'simulating', (hooks) => evaluate(pool, input.store.handle, cells, hooks));
+    const evaluated = await this.phase(input, 'simulating', (hooks) =>
+      evaluate(pool, input.store.handle, cells, hooks),
+    );
     const { report, hash } = await input.parsed;
     if (options.common.from >= report.events) {
       throw new UsageError(`--from ${options.common.from} is past the recording's end: it has ${report.events} events`);
@@ -193,17 +195,28 @@ class Session {
     throw new UsageError(`--time recorded: ${input.name} (${report.format}) has no times`);
   }
 
-  private overlay(input: Input, evaluated: readonly Evaluated[]): { overlay: ReturnType<typeof overlay>; cell: number } | null {
+  private overlay(
+    input: Input,
+    evaluated: readonly Evaluated[],
+  ): { overlay: ReturnType<typeof overlay>; cell: number } | null {
     const { gctrace, memStats } = this.reality;
     if (gctrace === undefined && memStats === undefined) return null;
     const procs = gctrace?.cycles.at(-1)?.gomaxprocs;
-    const cell = Math.max(0, evaluated.findIndex(({ result }) => result.settings.gomaxprocs === procs));
-    return { overlay: overlay(evaluated[cell].result, { gctrace, memStats }, { timeShare: input.plan?.timeShare ?? 1 }), cell };
+    const cell = Math.max(
+      0,
+      evaluated.findIndex(({ result }) => result.settings.gomaxprocs === procs),
+    );
+    return {
+      overlay: overlay(evaluated[cell].result, { gctrace, memStats }, { timeShare: input.plan?.timeShare ?? 1 }),
+      cell,
+    };
   }
 
   private limit(input: Input, settings: SimSettings, known: readonly Evaluated[], under: number): Promise<LimitSearch> {
     const { handle }: { handle: TraceHandle } = input.store;
-    return this.phase(input, 'searching the limit', (hooks) => findLimit(this.pool, handle, settings, under, known, hooks));
+    return this.phase(input, 'searching the limit', (hooks) =>
+      findLimit(this.pool, handle, settings, under, known, hooks),
+    );
   }
 
   /** Runs one part of the work with a bar of its own. */

@@ -95,15 +95,21 @@ export function parseOptions(argv: readonly string[]): 'help' | Options {
   if (values.help) return 'help';
   if (positionals.length === 0) throw new UsageError('no recording is named');
   if (positionals.length > 2) throw new UsageError('at most two recordings can be compared');
-  if (positionals.filter((file) => file === '-').length > 1) throw new UsageError('standard input can be read once only');
+  if (positionals.filter((file) => file === '-').length > 1)
+    throw new UsageError('standard input can be read once only');
   const axes: Axes = {
     gogc: list('--gogc', values.gogc ?? DEFAULT_GOGC.join(','), gogc),
     memoryLimit: list('--memlimit', values.memlimit, (text) => (text === 'off' ? null : size(text, 2 ** 20))),
-    gomaxprocs: list('--procs', values.procs ?? String(DEFAULT_SETTINGS.gomaxprocs), (text) => integer(text, 1, MAX_PROCS)),
-    arenaSize: list('--arena', values.arena, (text) => oneOf(size(text, 1), [64 * 2 ** 20, 4 * 2 ** 20], '64MiB or 4MiB')),
+    gomaxprocs: list('--procs', values.procs ?? String(DEFAULT_SETTINGS.gomaxprocs), (text) =>
+      integer(text, 1, MAX_PROCS),
+    ),
+    arenaSize: list('--arena', values.arena, (text) =>
+      oneOf(size(text, 1), [64 * 2 ** 20, 4 * 2 ** 20], '64MiB or 4MiB'),
+    ),
   };
   const cells = axes.gogc.length * axes.memoryLimit.length * axes.gomaxprocs.length * axes.arenaSize.length;
-  if (cells > MAX_CELLS) throw new UsageError(`the grid has ${cells} settings, and at most ${MAX_CELLS} can be simulated`);
+  if (cells > MAX_CELLS)
+    throw new UsageError(`the grid has ${cells} settings, and at most ${MAX_CELLS} can be simulated`);
   const one = <T>(name: keyof typeof SPEC, parse: (text: string) => T): T | undefined => {
     const text = values[name];
     return typeof text === 'string' ? named(`--${name}`, text, parse) : undefined;
@@ -111,7 +117,8 @@ export function parseOptions(argv: readonly string[]): 'help' | Options {
   const samples = one('samples', sampling) ?? { forcedGCs: 0, readMemStats: 0 };
   const from = one('from', (text) => integer(text, 0, 2 ** 40)) as number;
   const to = one('to', (text) => integer(text, 1, 2 ** 40)) ?? null;
-  if (to !== null && to <= from) throw new UsageError(`--to has to be more than --from, and ${to} is not more than ${from}`);
+  if (to !== null && to <= from)
+    throw new UsageError(`--to has to be more than --from, and ${to} is not more than ${from}`);
   const common: SimSettings = {
     ...DEFAULT_SETTINGS,
     clock: one('clock', choice('stw', 'concurrent')) as SimSettings['clock'],
@@ -218,10 +225,23 @@ function choice<const T extends string>(...allowed: T[]): (text: string) => T {
 function scan(text: string): SimSettings['scan'] {
   const match = /^(\d+(?:\.\d+)?)%$/.exec(text);
   if (match !== null && Number(match[1]) <= 100) return Number(match[1]);
-  return oneOf(text as 'recorded' | 'none' | 'all', ['recorded', 'none', 'all'], 'recorded, none, all, or per cent such as 30%');
+  return oneOf(
+    text as 'recorded' | 'none' | 'all',
+    ['recorded', 'none', 'all'],
+    'recorded, none, all, or per cent such as 30%',
+  );
 }
 
-const RATES: Record<string, number> = { B: 1, kB: 1e3, KB: 1e3, MB: 1e6, GB: 1e9, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+const RATES: Record<string, number> = {
+  B: 1,
+  kB: 1e3,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+};
 
 function timeBase(text: string): TimeBase {
   if (text === 'costs' || text === 'recorded') return { kind: text };
@@ -235,7 +255,8 @@ function timeBase(text: string): TimeBase {
 function share(text: string): number {
   const match = /^(\d+(?:\.\d+)?)%?$/.exec(text);
   const value = match === null ? Number.NaN : Number(match[1]) / 100;
-  if (!(value > 0 && value <= 0.5)) throw new Error('has to be per cent of the CPU, more than 0 and at most 50, such as 5%');
+  if (!(value > 0 && value <= 0.5))
+    throw new Error('has to be per cent of the CPU, more than 0 and at most 50, such as 5%');
   return value;
 }
 
@@ -244,7 +265,11 @@ const UNITS: Record<string, number> = { ms: 1e-3, s: 1, m: 60, h: 3600 };
 function seconds(text: string): number {
   let rest = text;
   let sum = 0;
-  for (let match = /^(\d+(?:\.\d+)?)(ms|s|m|h)/.exec(rest); match !== null; match = /^(\d+(?:\.\d+)?)(ms|s|m|h)/.exec(rest)) {
+  for (
+    let match = /^(\d+(?:\.\d+)?)(ms|s|m|h)/.exec(rest);
+    match !== null;
+    match = /^(\d+(?:\.\d+)?)(ms|s|m|h)/.exec(rest)
+  ) {
     sum += Number(match[1]) * UNITS[match[2]];
     rest = rest.slice(match[0].length);
   }

@@ -32,7 +32,9 @@ export function caveats(ingest: IngestReport): string[] {
       'Frees are where the recorded program’s own collector found the object dead: it was given up some time before that.',
     );
   }
-  out.push('The program’s events run in the order in which they were recorded, one thread at a time: only the collector runs beside it.');
+  out.push(
+    'The program’s events run in the order in which they were recorded, one thread at a time: only the collector runs beside it.',
+  );
   if (threads >= MANY_THREADS) {
     out.push(
       `WARNING: ${threads} threads were recorded. Tracing makes threads wait for each other: their interleaving, and with it how full each P’s caches are, differs from that of an untraced run.`,
@@ -42,7 +44,9 @@ export function caveats(ingest: IngestReport): string[] {
       `${threads} threads were recorded: tracing makes them wait for each other, so that their interleaving differs from that of an untraced run.`,
     );
   } else {
-    out.push('Tracing slows a program down: recorded times, where a format has them, are longer than those of an untraced run.');
+    out.push(
+      'Tracing slows a program down: recorded times, where a format has them, are longer than those of an untraced run.',
+    );
   }
   return out;
 }

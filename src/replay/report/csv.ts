@@ -119,17 +119,7 @@ function tableOf(document: ReportDocument, i: number, what: Exclude<CsvTable, 'l
 }
 
 const COLUMNS = {
-  classes: [
-    'sizeClass',
-    'size',
-    'noscan',
-    'requests',
-    'requestedBytes',
-    'rounding',
-    'spans',
-    'occupancy',
-    'spanBytes',
-  ],
+  classes: ['sizeClass', 'size', 'noscan', 'requests', 'requestedBytes', 'rounding', 'spans', 'occupancy', 'spanBytes'],
   cycles: [
     'number',
     'event',

@@ -85,7 +85,11 @@ function fitting(document: ReportDocument, settings: readonly SimSettings[], met
   ];
 }
 
-function metricTable({ cells }: ReportDocument, settings: readonly SimSettings[], metrics: readonly Metric[]): string[] {
+function metricTable(
+  { cells }: ReportDocument,
+  settings: readonly SimSettings[],
+  metrics: readonly Metric[],
+): string[] {
   const varied = varying(settings);
   const axes = varied.length === 0 ? (['gogc'] as const) : varied;
   const rows = [['', ...axes.map((axis) => COLUMNS[axis][0]), ...metrics.flatMap((metric) => ['│', metric.title, ''])]];

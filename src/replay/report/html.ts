@@ -27,6 +27,7 @@ export function reportHtml(document: ReportDocument | ComparisonDocument): strin
   const json = JSON.stringify(data).replaceAll('<', '\\u003c');
   const script = asset('report.js').replaceAll('</script', '<\\/script').replaceAll('<!--', '<\\!--');
   const style = asset('report.css').replaceAll('</style', '<\\/style');
+  const licences = asset('licenses.md').replaceAll('--', '- -');
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -36,6 +37,7 @@ export function reportHtml(document: ReportDocument | ComparisonDocument): strin
 <meta name="generator" content="goheap ${VERSION}">
 <title>${escapeHtml(title)}</title>
 <style>${style}</style>
+<!-- ${licences} -->
 </head>
 <body>
 <main id="report"><noscript>This report draws itself: it needs JavaScript, and nothing else.</noscript></main>

@@ -4,7 +4,7 @@
  * A page that is mailed around should stay small: timelines are merged to 500 intervals, and lists of cycles and log lines keep their last ones.
  */
 
-import type { SimResult, Series, Timeline } from '../result.js';
+import type { Series, SimResult, Timeline } from '../result.js';
 import type { Comparison } from '../whatif/compare.js';
 import type { ComparisonDocument, ReportDocument } from './document.js';
 
@@ -50,7 +50,8 @@ export function thin(timeline: Timeline, most: number): Timeline {
   for (let i = group; i < n; i += group) ends.push(i);
   ends.push(n);
   const lasts = (values: readonly number[]): number[] => ends.map((end) => values[end - 1]);
-  const groups = <T>(of: (from: number, to: number) => T): T[] => ends.map((end, i) => of(i === 0 ? 0 : ends[i - 1], end));
+  const groups = <T>(of: (from: number, to: number) => T): T[] =>
+    ends.map((end, i) => of(i === 0 ? 0 : ends[i - 1], end));
   const series = ({ min, mean, max }: Series): Series => ({
     min: groups((from, to) => Math.min(...min.slice(from, to))),
     mean: groups((from, to) => Math.round(sum(mean.slice(from, to)) / (to - from))),

@@ -30,7 +30,14 @@ export function timelinePlot(result: SimResult, options: PlotOptions = {}): stri
   const lines: string[] = [];
   for (let row = height - 1; row >= 0; row--) {
     const level = ((row + 0.5) / height) * top;
-    const label = row === height - 1 ? size(top) : row === Math.floor(height / 2) ? size(((row + 1) / height) * top) : row === 0 ? '0' : '';
+    const label =
+      row === height - 1
+        ? size(top)
+        : row === Math.floor(height / 2)
+          ? size(((row + 1) / height) * top)
+          : row === 0
+            ? '0'
+            : '';
     let line = '';
     for (const c of columns) {
       const goalRow = c.goal >= top * 1.0001 ? -1 : Math.min(height - 1, Math.floor((c.goal / top) * height));

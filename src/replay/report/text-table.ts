@@ -19,9 +19,7 @@ export function table(rows: readonly (readonly string[])[], options: TableOption
   return rows.map((row) =>
     (
       indent +
-      row
-        .map((cell, i) => (i === 0 || left.includes(i) ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
-        .join(gap)
+      row.map((cell, i) => (i === 0 || left.includes(i) ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join(gap)
     ).trimEnd(),
   );
 }

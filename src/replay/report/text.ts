@@ -12,8 +12,8 @@ import { timelinePlot } from './plot.js';
 import { wrap } from './text-table.js';
 import { count, percent, size, time } from './units.js';
 import { warningsOf } from './warnings.js';
-import { whereText } from './where-text.js';
 import { adviceText, comparisonText, limitText, overlayText } from './whatif-text.js';
+import { whereText } from './where-text.js';
 
 export const DEFAULT_WIDTH = 96;
 
@@ -38,7 +38,10 @@ export function reportText(document: ReportDocument, width = DEFAULT_WIDTH): str
   }
   if (document.limit !== null) section('THE SMALLEST LIMIT', limitText(document.limit, width));
   section('WHAT TO SET', adviceText(document.advice, document.cells, width));
-  section('KEEP IN MIND', [...document.caveats, ...costWords(document)].flatMap((text) => wrap(text, width, '  · ', '    ')));
+  section(
+    'KEEP IN MIND',
+    [...document.caveats, ...costWords(document)].flatMap((text) => wrap(text, width, '  · ', '    ')),
+  );
   return `${lines.join('\n')}\n`;
 }
 
@@ -62,7 +65,9 @@ function explained(document: ReportDocument, width: number): string[] {
   if (document.cells.length === 1 && document.variations === 1) return [];
   const ranges = document.variations > 1 && document.results.some((r) => r.settings.clock === 'concurrent');
   const text = [
-    ...(document.cells.length > 1 ? ['Per cent: against the base. ~: no difference, or none that real Go would not make between two runs.'] : []),
+    ...(document.cells.length > 1
+      ? ['Per cent: against the base. ~: no difference, or none that real Go would not make between two runs.']
+      : []),
     ...(ranges ? [`a..b: the ends over ${document.variations} runs with other moments of preemption.`] : []),
   ].join(' ');
   return text === '' ? [] : ['', ...wrap(text, width, '  ')];
@@ -73,7 +78,9 @@ function profileText(profile: ProfileFacts, width: number): string[] {
   const parts: string[] = [];
   if (seconds !== null) parts.push(`an interval of ${time(seconds)}`);
   if (operations !== null && bytesPerOperation !== null && objectsPerOperation !== null) {
-    parts.push(`${count(operations)} operations of ${size(bytesPerOperation)} and ${count(objectsPerOperation)} allocations each`);
+    parts.push(
+      `${count(operations)} operations of ${size(bytesPerOperation)} and ${count(objectsPerOperation)} allocations each`,
+    );
   }
   if (timeShare < 1) parts.push(`${percent(timeShare)} of the interval played: counts of cycles are of that part`);
   if (heapShare < 1) parts.push(`${percent(heapShare)} of the objects played: sizes are of that part`);

@@ -11,5 +11,7 @@ export function warningsOf({ cells, results }: Warned): string[] {
   results.forEach((result, i) => {
     for (const warning of result.warnings) where.set(warning, [...(where.get(warning) ?? []), cells[i].name]);
   });
-  return [...where].map(([warning, names]) => (names.length === results.length ? warning : `${names.join(', ')}: ${warning}`));
+  return [...where].map(([warning, names]) =>
+    names.length === results.length ? warning : `${names.join(', ')}: ${warning}`,
+  );
 }

@@ -32,7 +32,13 @@ export function whereText(moment: SimResult['peak'], width: number): string[] {
   let sum = 0;
   for (const [part, mark, meaning] of STACK) {
     sum += where[part];
-    rows.push([`  ${mark} ${LABELS[part] ?? part}`, count(where[part]), size(where[part]), percent(where[part] / where.total), meaning]);
+    rows.push([
+      `  ${mark} ${LABELS[part] ?? part}`,
+      count(where[part]),
+      size(where[part]),
+      percent(where[part] / where.total),
+      meaning,
+    ]);
     const name = SUMS[part];
     if (name !== undefined) rows.push([`  = ${name}`, count(sum), size(sum), percent(sum / where.total), '']);
   }

@@ -99,10 +99,16 @@ export function knee(curve: readonly CurvePoint[]): { at: number; why: string } 
   const memory = last.memory - first.memory;
   const cpu = first.gcCpu - last.gcCpu;
   if (memory <= SAME_MEMORY * first.memory) {
-    return { at: curve.length - 1, why: 'Peak memory is the same within 1 % along the curve: the least GC CPU decides.' };
+    return {
+      at: curve.length - 1,
+      why: 'Peak memory is the same within 1 % along the curve: the least GC CPU decides.',
+    };
   }
   if (cpu <= SAME_CPU) {
-    return { at: 0, why: 'GC CPU is the same within half a percentage point along the curve: the least memory decides.' };
+    return {
+      at: 0,
+      why: 'GC CPU is the same within half a percentage point along the curve: the least memory decides.',
+    };
   }
   let at = 0;
   let farthest = Number.NEGATIVE_INFINITY;
@@ -116,7 +122,8 @@ export function knee(curve: readonly CurvePoint[]): { at: number; why: string } 
   if (curve.length === 2) {
     // Two points have no knee: relative differences decide.
     at = memory / first.memory < cpu / first.gcCpu ? 1 : 0;
-    const why = at === 1 ? 'saves more of the GC CPU than it costs in memory' : 'saves more memory than it costs in GC CPU';
+    const why =
+      at === 1 ? 'saves more of the GC CPU than it costs in memory' : 'saves more memory than it costs in GC CPU';
     return { at, why: `Of two settings on the curve, the one that ${why}, each in per cent.` };
   }
   return { at, why: 'The knee of the curve: with less memory GC CPU rises fast, with more it falls slowly.' };

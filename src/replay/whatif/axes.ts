@@ -32,7 +32,9 @@ export function gridOf(common: SimSettings, axes: Axes, chosen?: Chosen): SimSet
       for (const memoryLimit of new Set(axes.memoryLimit))
         for (const gogc of new Set(axes.gogc)) cells.push({ ...common, gogc, memoryLimit, gomaxprocs, arenaSize });
   const wanted = chosen ?? { gogc: 100, memoryLimit: null };
-  const found = cells.findIndex((cell) => AXES.every((axis) => wanted[axis] === undefined || cell[axis] === wanted[axis]));
+  const found = cells.findIndex((cell) =>
+    AXES.every((axis) => wanted[axis] === undefined || cell[axis] === wanted[axis]),
+  );
   if (found < 0 && chosen !== undefined) return undefined;
   const [base] = cells.splice(Math.max(0, found), 1);
   return [base, ...cells];

@@ -46,7 +46,11 @@ export async function evaluate(
   options: EvaluateOptions = {},
 ): Promise<Evaluated[]> {
   const jobs = cells.flatMap((settings, cell) =>
-    variationsOf(settings, options.variations ?? DEFAULT_VARIATIONS).map((varied, variation) => ({ cell, variation, varied })),
+    variationsOf(settings, options.variations ?? DEFAULT_VARIATIONS).map((varied, variation) => ({
+      cell,
+      variation,
+      varied,
+    })),
   );
   const failed = new AbortController();
   const signal = options.signal === undefined ? failed.signal : AbortSignal.any([failed.signal, options.signal]);

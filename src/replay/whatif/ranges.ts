@@ -49,7 +49,10 @@ export function rangesOf(headlines: readonly Headline[]): Ranges {
  * Whether a memory limit did its work in every variation: memory was above it for less than 1 % of the time, or by no more than 5 % (a mark that is on
  * takes its time, and Go overshoots too), and the CPU limiter never gave it up.
  */
-export function keepsLimit(limit: number | null, ranges: Pick<Ranges, 'overLimit' | 'overLimitMax' | 'limitedCycles'>): boolean {
+export function keepsLimit(
+  limit: number | null,
+  ranges: Pick<Ranges, 'overLimit' | 'overLimitMax' | 'limitedCycles'>,
+): boolean {
   if (limit === null) return true;
   const near = ranges.overLimit[1] <= 0.01 || ranges.overLimitMax[1] <= 0.05 * limit;
   return near && ranges.limitedCycles[1] === 0;
