@@ -10,7 +10,7 @@ import { TraceStore } from '../../../src/replay/store.js';
 import { type Ranges, rangesOf } from '../../../src/replay/whatif/ranges.js';
 
 /** A program of `events` mallocs and frees among 2,000 slots, always the same. */
-export function churn(events: number, maxSize = 400): { store: TraceStore; ingest: IngestReport } {
+export function churn(events: number, maxSize = 2000): { store: TraceStore; ingest: IngestReport } {
   const store = TraceStore.create({ memory: 64 * 2 ** 20 });
   const sink = store.writer();
   const writer = new RecordWriter(sink);
