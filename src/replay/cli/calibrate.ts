@@ -15,7 +15,7 @@ import type { Calibration } from '../report/document.js';
 import { Simulator } from '../sim/simulator.js';
 
 /** ns per event on the machine that DEFAULT_COSTS are of. */
-export const REFERENCE_NS = 45;
+export const REFERENCE_NS = 103;
 const SLOTS = 20_000;
 const CHUNKS = 6;
 const ROUNDS = 9;

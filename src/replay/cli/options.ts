@@ -306,10 +306,10 @@ function base(text: string): Chosen {
 
 export const USAGE = `Usage: goheap replay FILE [FILE] [options]
 
-What would Go's heap cost this program, and which GOGC and GOMEMLIMIT should it have? FILE is a recording of its
-allocations (mtrace, AOSP, valgrind, heaptrack, ltrace, bpftrace, …; plain, gzip, zstd or zip), - for standard input,
-or a Go heap profile, as a file or a URL of net/http/pprof. Two recordings are compared; two profiles of one program
-are the beginning and the end of an interval.
+What would Go's heap cost this program, and which GOGC and GOMEMLIMIT should it have? FILE is a recording
+of its allocations (mtrace, AOSP, valgrind, heaptrack, ltrace, bpftrace, …; plain, gzip, zstd or zip), - for
+standard input, or a Go heap profile, as a file or a URL of net/http/pprof. Two recordings are compared; two
+profiles of one program are the beginning and the end of an interval.
 
 What to try: lists, every combination is simulated
   --gogc LIST           per cent or off (default ${DEFAULT_GOGC.join(',')})
@@ -350,7 +350,8 @@ How to simulate
   --memory SIZE         of the parsed recording that stays in memory; the rest goes to a file (default 64MiB)
 
 Output
-  --json                the whole document      --csv  a table of it, --table ${CSV_TABLES.join('|')}
+  --json                the whole document
+  --csv                 a table of it: --table ${CSV_TABLES.join('|')}
   --html FILE           one self-contained page with plots
   --ascii               no characters beyond ASCII (default: where the locale is not UTF-8)
   --width N             columns, 72 to 100

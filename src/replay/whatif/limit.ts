@@ -16,6 +16,9 @@ import { keepsLimit, type Range, type Ranges } from './ranges.js';
 /** Points of the coarse curve. */
 export const CURVE_POINTS = 8;
 const CLOSE = 0.01;
+/** How much farther than its upper bound the curve goes where it has to, in steps of this factor. */
+const GROW = 1.25;
+const MOST = 4;
 
 export interface LimitPoint {
   /** Bytes. */
@@ -88,6 +91,10 @@ export async function searchLimit(
   const ratio = high / low;
   const limits = Array.from({ length: CURVE_POINTS }, (_, i) => round(low * ratio ** (i / (CURVE_POINTS - 1))));
   const curve = await probe([...new Set(limits)]);
+  // What is used without a limit is not yet enough room for a limit that nobody notices: the pacer keeps a distance from it.
+  for (let factor = GROW; !good(curve[curve.length - 1], under) && factor <= MOST; factor *= GROW) {
+    curve.push(...(await probe([round(high * factor)])));
+  }
   let smallest: number | null = null;
   let from = curve.length;
   while (from > 0 && good(curve[from - 1], under)) from--;
@@ -108,7 +115,7 @@ export async function searchLimit(
   const words = gogc < 0 ? 'GOGC=off' : `GOGC=${gogc}`;
   const text =
     smallest === null
-      ? `With ${words} no GOMEMLIMIT up to ${(high / 2 ** 20).toFixed(1)} MiB keeps GC CPU under ${percent}.`
+      ? `With ${words} no GOMEMLIMIT up to ${(curve[curve.length - 1].limit / 2 ** 20).toFixed(1)} MiB keeps GC CPU under ${percent}.`
       : `With ${words}, GOMEMLIMIT=${formatGoSize(smallest)} is the smallest that keeps GC CPU under ${percent} (the program holds ${(low / 2 ** 20).toFixed(1)} MiB at its peak, with Go’s own memory).`;
   const environment = smallest === null ? '' : `${words} GOMEMLIMIT=${formatGoSize(smallest)}`;
   return { under, gogc, gomaxprocs, low, high, curve, smallest, environment, text };

@@ -48,7 +48,14 @@ describe('the smallest limit', () => {
     const { probe } = program(() => 0.3);
     const search = await searchLimit(BOUNDS, SETTINGS, 0.05, probe);
     expect(search).toMatchObject({ smallest: null, environment: '' });
-    expect(search.text).toBe('With GOGC=100 no GOMEMLIMIT up to 400.0 MiB keeps GC CPU under 5 %.');
+    expect(search.text).toBe('With GOGC=100 no GOMEMLIMIT up to 1526.0 MiB keeps GC CPU under 5 %.');
+  });
+
+  test('more room than is used without a limit is tried where it is needed', async () => {
+    const { probe } = program((limit) => (limit < 450 * MB ? 0.11 : 0.09));
+    const { smallest } = await searchLimit(BOUNDS, SETTINGS, 0.1, probe);
+    expect(smallest).toBeGreaterThanOrEqual(450 * MB);
+    expect(smallest).toBeLessThanOrEqual(455 * MB);
   });
 
   test('all do where the program hardly collects', async () => {
