@@ -36,8 +36,8 @@ import { type Options, parseOptions, USAGE, UsageError } from './options.js';
 import { OutputFile, reason } from './output.js';
 import { Progress } from './progress.js';
 
-/** Simulations at once unless told otherwise: each is a thread with a heap of its own. */
-const MAX_WORKERS = 4;
+/** Simulations at once unless told otherwise: each is a thread with a heap of its own, and two of the largest stay within 300 MB. */
+const MAX_WORKERS = 2;
 
 export async function main(argv: string[]): Promise<number> {
   const interrupt = new AbortController();

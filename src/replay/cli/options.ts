@@ -346,7 +346,7 @@ How to simulate
   --seed N              which objects have pointers, of --scan 30%
   --reserve SIZE        address space of the heap (default 256GiB)
   --samples gc:N|memstats:N      collects, or reads MemStats, at N even distances
-  --workers N           simulations at once (default: as many as there are cores, up to 4)
+  --workers N           simulations at once (default 2; each takes memory of its own)
   --memory SIZE         of the parsed recording that stays in memory; the rest goes to a file (default 64MiB)
 
 Output
