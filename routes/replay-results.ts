@@ -2,13 +2,16 @@
 
 import { Readable } from 'node:stream';
 import { type FastifyPluginCallbackTypebox, Type } from '@fastify/type-provider-typebox';
+import type { FastifyReply } from 'fastify';
 import { Problem } from '../src/server/problem.js';
 import { PARTS, partsOf } from '../src/server/replays/parts.js';
 import type { Cell, Replay } from '../src/server/replays/replay.js';
+import type { ReportKind } from '../src/server/replays/report.js';
 import { clientSignal } from '../src/server/replays/upload.js';
 import { documentText, resultText } from '../src/server/replays/view.js';
 import {
   CellParams,
+  CsvQuery,
   IncludeQuery,
   MapQuery,
   MapView,
@@ -17,6 +20,7 @@ import {
   ResultView,
 } from '../src/server/schemas/replays.js';
 
+const REPORT_PROBLEMS = ['replay-not-found', 'replay-not-done', 'overloaded', 'replay-disk'] as const;
 const JSON_TYPE = 'application/json; charset=utf-8';
 
 function cellOf(replay: Replay, number: number): Cell {
@@ -87,9 +91,59 @@ const replayResults: FastifyPluginCallbackTypebox = (app, _options, done) => {
     },
   );
 
+  // The bytes are text of the response's type: the type provider knows that as a string.
+  const file = async (reply: FastifyReply, id: string, what: ReportKind): Promise<never> => {
+    const replay = await find(id);
+    const bytes = await replays.report(replay, what, clientSignal(reply.raw));
+    // A file to keep, not a page of this server: its script must not run as the server's own.
+    const name = replay.name.replace(/[^A-Za-z0-9._-]+/g, '_');
+    return reply
+      .header('content-disposition', `attachment; filename="${name}.${what.kind}"`)
+      .header('x-content-type-options', 'nosniff')
+      .type(what.kind === 'html' ? 'text/html; charset=utf-8' : 'text/csv; charset=utf-8')
+      .send(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)) as never;
+  };
+
+  app.get(
+    '/:id/report.html',
+    {
+      exposeHeadRoute: false,
+      config: { problems: [...REPORT_PROBLEMS] },
+      schema: {
+        operationId: 'getReplayReport',
+        tags: ['replays'],
+        summary: 'Download the report of a replay',
+        description: 'One self-contained page, as `goheap replay --html` writes it.',
+        params: ReplayParams,
+        response: { 200: { description: 'The page', content: { 'text/html': { schema: { type: 'string' } } } } },
+      },
+    },
+    (request, reply) => file(reply, request.params.id, { kind: 'html' }),
+  );
+
+  app.get(
+    '/:id/report.csv',
+    {
+      exposeHeadRoute: false,
+      config: { problems: [...REPORT_PROBLEMS] },
+      schema: {
+        operationId: 'getReplayTable',
+        tags: ['replays'],
+        summary: 'Download a table of a replay',
+        description: 'As `goheap replay --csv` writes it.',
+        params: ReplayParams,
+        querystring: CsvQuery,
+        response: { 200: { description: 'The table', content: { 'text/csv': { schema: { type: 'string' } } } } },
+      },
+    },
+    (request, reply) => file(reply, request.params.id, { kind: 'csv', table: request.query.table ?? 'grid' }),
+  );
+
   app.get(
     '/:id/map',
     {
+      // The answer to a HEAD would be simulated, and thrown away.
+      exposeHeadRoute: false,
       config: {
         problems: [
           'replay-not-found',

@@ -163,10 +163,10 @@ describe('what it tells', () => {
     // There is much before, and work is under way when the recording begins.
     held.push(...(await t.post('alloc', { size: 64, count: 5000 })).body.addresses);
     let going = true;
-    const client = async (id: number): Promise<void> => {
+    const client = async (id: number, rounds = Number.POSITIVE_INFINITY): Promise<void> => {
       let seed = id + 1;
       const next = (n: number): number => (seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 1) % n;
-      while (going) {
+      for (let round = 0; going && round < rounds; round++) {
         const ops: object[] = [];
         for (let i = 0; i < 60 + next(200); i++) {
           if (held.length > 3000 || (held.length > 0 && next(2) === 0)) {
@@ -193,10 +193,13 @@ describe('what it tells', () => {
         }
       }
     };
-    const clients = [0, 1, 2, 3, 4, 5].map(client);
-    const { body: load } = await t.post('workloads', { workload: 'xmalloc', rate: 50_000, duration: '60s' });
+    const clients = [0, 1, 2, 3, 4, 5].map((id) => client(id));
+    const xmalloc = { workload: 'xmalloc', rate: 50_000, duration: 60, bytes: 1 << 20 };
+    const { status, body: load } = await t.post('workloads', xmalloc);
+    expect(status, JSON.stringify(load)).toBe(201);
     for (let round = 0; round < 5; round++) {
-      const played = play(await (await record('?seconds=0.4')).text);
+      // Until enough has happened, however fast it does.
+      const played = play(await (await record('?seconds=3600&bytes=1500000')).text);
       expect(played.mallocs).toBeGreaterThan(1000);
       expect(played.frees).toBeGreaterThan(1000);
       expect(played.reused).toBeGreaterThan(100);
@@ -209,13 +212,10 @@ describe('what it tells', () => {
     await t.call('DELETE', `workloads/${load.id}`);
     going = true;
     const { told, live, older, ...played } = await recorded(async () => {
-      const more = [6, 7, 8, 9].map(client);
-      await pause(1000);
-      going = false;
-      await Promise.all(more);
+      await Promise.all([6, 7, 8, 9].map((id) => client(id, 25)));
     });
     expect(counts({ ...played, live, older })).toEqual(told);
-    expect(played.mallocs).toBeGreaterThan(5000);
+    expect(played.mallocs).toBeGreaterThan(2000);
     expect([...live.keys()].sort()).toEqual([...held].sort());
   });
 });
@@ -349,20 +349,21 @@ describe('its reader', () => {
     expect(play(gunzipSync(Buffer.concat(chunks)).toString())).toMatchObject({ mallocs: 1, bytes: 77 });
   });
 
-  it.each([
-    [undefined, false],
-    ['gzip', true],
-    ['deflate, gzip;q=1.0, *;q=0.5', true],
-    ['br;q=1.0, gzip;q=0', false],
-    ['gzip;q=0.001', true],
-    ['ungzip', false],
-  ])('%s: gzip %s', (header, takes) => {
-    expect(takesGzip(header)).toBe(takes);
+  it('says by Accept-Encoding whether it takes gzip', () => {
+    for (const [header, takes] of [
+      [undefined, false],
+      ['gzip', true],
+      ['deflate, gzip;q=1.0, *;q=0.5', true],
+      ['br;q=1.0, gzip;q=0', false],
+      ['gzip;q=0.001', true],
+      ['ungzip', false],
+    ] as const) {
+      expect(takesGzip(header), header).toBe(takes);
+    }
   });
 
   it('may be as slow as it likes: it gets less, in pairs, and nobody waits', { timeout: 60_000 }, async () => {
     const { response, text } = await record('?seconds=3600');
-    const { heap } = t.host;
     const before = counted();
     response.socket.pause();
     // 1.8 million allocations, which are freed again: more than queue and kernel hold.
@@ -393,7 +394,6 @@ describe('its reader', () => {
       kept.slice(900).filter((a) => played.live.has(a)),
     );
     expect(kept.slice(0, 900).some((address) => played.live.has(address) && !late.includes(address))).toBe(false);
-    expect(heap.pages).toBeGreaterThan(0);
   });
 });
 

@@ -8,9 +8,12 @@ import { DEFAULT_SETTINGS } from '../../src/replay/defaults.js';
 import { parse } from '../../src/replay/parse.js';
 import { ReplayPool } from '../../src/replay/pool.js';
 import { caveats } from '../../src/replay/report/caveats.js';
-import { documentOfResults } from '../../src/replay/report/document.js';
+import { csv } from '../../src/replay/report/csv.js';
+import { documentOfResults, reportDocument } from '../../src/replay/report/document.js';
+import { reportHtml } from '../../src/replay/report/html.js';
 import type { SimSettings } from '../../src/replay/settings.js';
 import { TraceStore } from '../../src/replay/store.js';
+import type { Evaluated } from '../../src/replay/whatif/evaluate.js';
 import { ExampleList, MapView, ReplayDocumentView, ReplayList, ResultView } from '../../src/server/schemas/replays.js';
 import { closeReplayServers, recording, replayServer } from '../helper/replays.js';
 import { expectProblem } from '../helper/routes.js';
@@ -311,6 +314,43 @@ it('ends a map whose client has gone away', async () => {
   gone.abort();
   expect(await long).toBe('gone');
   await expect.poll(waiting).toBe(0);
+});
+
+describe('a report', () => {
+  it('is what the command writes of the same results', async () => {
+    const server = await replayServer();
+    const { body } = await server.start('?gogc=50,100&variations=2&name=a%20b/c', { example: 'jq' });
+    expectProblem(await server.get(`/${body.id}/report.csv`), 409, 'replay-not-done');
+    await server.until(body.id, 'done');
+    const whole = (await server.get(`/${body.id}?include=all`)).body;
+    const ranges = whole.cells.map((cell: { ranges: Evaluated['ranges'] }) => cell.ranges);
+    const document = reportDocument({
+      name: whole.name,
+      hash: whole.hash,
+      ingest: whole.ingest,
+      variations: 2,
+      evaluated: whole.results.map((result: Evaluated['result'], i: number) => ({ result, ranges: ranges[i] })),
+    });
+    const grid = await server.get(`/${body.id}/report.csv`);
+    expect(grid.headers).toMatchObject({
+      'content-type': 'text/csv; charset=utf-8',
+      'content-disposition': 'attachment; filename="a_b_c.csv"',
+    });
+    expect(grid.body).toBe(csv([document], 'grid'));
+    expect((await server.get(`/${body.id}/report.csv?table=cycles`)).body).toBe(csv([document], 'cycles'));
+    expectProblem(await server.get(`/${body.id}/report.csv?table=sums`), 400, 'validation-failed', 'table');
+    const page = await server.get(`/${body.id}/report.html`);
+    expect(page.headers['content-disposition']).toBe('attachment; filename="a_b_c.html"');
+    expect(page.body).toBe(reportHtml(document));
+  });
+
+  it('of none, or of one that was cancelled, there is none', async () => {
+    const server = await replayServer();
+    expectProblem(await server.get('/nosuchreplay/report.html'), 404, 'replay-not-found');
+    const { body } = await server.start('?loops=10000', { example: 'jq' });
+    await server.call('DELETE', `/${body.id}`);
+    expectProblem(await server.get(`/${body.id}/report.html`), 409, 'replay-not-done');
+  });
 });
 
 it('ends in order: what runs is cancelled, what is uploaded is told, nothing is left', async () => {

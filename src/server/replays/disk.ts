@@ -213,21 +213,32 @@ export class Results {
     await rm(this.folder, { recursive: true, force: true });
   }
 
+  /** Of the file. */
+  get path(): string {
+    return join(this.folder, 'results');
+  }
+
   /** Throws DamagedError where the text is not what was written, or is gone. */
-  async read([offset, length, crc]: Place): Promise<Buffer> {
-    const file = this.file ?? (await open(join(this.folder, 'results')).catch(gone));
+  async read(place: Place): Promise<Buffer> {
+    const own = this.file;
+    const file = own ?? (await open(this.path).catch(gone));
     try {
-      const bytes = Buffer.allocUnsafe(length);
-      let done = 0;
-      for (let n = 1; n > 0 && done < length; done += n) {
-        n = (await file.read(bytes, done, length - done, offset + done)).bytesRead;
-      }
-      if (done < length || crc32(bytes) !== crc) throw new DamagedError(`${this.folder}/results is damaged`);
-      return bytes;
+      return await readPlace(file, place);
     } finally {
-      if (file !== this.file) await file.close().catch(() => undefined);
+      if (own === undefined) await file.close();
     }
   }
+}
+
+/** Throws DamagedError where the text is not what was written. */
+export async function readPlace(file: FileHandle, [offset, length, crc]: Place): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafe(length);
+  let done = 0;
+  for (let n = 1; n > 0 && done < length; done += n) {
+    n = (await file.read(bytes, done, length - done, offset + done)).bytesRead;
+  }
+  if (done < length || crc32(bytes) !== crc) throw new DamagedError('the results are not what was written');
+  return bytes;
 }
 
 function gone(error: NodeJS.ErrnoException): never {

@@ -29,6 +29,7 @@ import { diskProblem, replayProblem } from './problems.js';
 import type { ProfileOptions } from './profile.js';
 import { noProfile, type RecordingSource, readRecording } from './recording.js';
 import { Replay, type Source } from './replay.js';
+import { type ReportKind, reportOf } from './report.js';
 import { simulateGrid } from './simulate.js';
 import { type Lease, Traces } from './traces.js';
 
@@ -183,10 +184,21 @@ export class Replays {
   }
 
   /** A text of a result. A damaged replay is dropped, and answered as if it were not there. */
-  async text(replay: Replay, place: Place): Promise<Buffer> {
-    try {
+  text(replay: Replay, place: Place): Promise<Buffer> {
+    return this.undamaged(replay, async () => {
       if (replay.results === null) throw new Problem('replay-not-done', `The replay is ${replay.state}.`);
-      return await replay.results.read(place);
+      return replay.results.read(place);
+    });
+  }
+
+  /** All of it as a file. */
+  report(replay: Replay, what: ReportKind, signal: AbortSignal): Promise<Uint8Array> {
+    return this.undamaged(replay, () => reportOf(replay, what, signal));
+  }
+
+  private async undamaged<T>(replay: Replay, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
     } catch (error) {
       if (!(error instanceof DamagedError)) throw error;
       this.log.warn({ replay: replay.id, why: error.message }, 'a kept replay is damaged, and dropped');

@@ -1,6 +1,7 @@
 /** Replays: what starts one, how one is shown, and what its results hold. The meaning of each field: `src/replay/result.ts`, `src/replay/events.ts`. */
 
 import { type Static, type TSchema, Type } from '@fastify/type-provider-typebox';
+import { CSV_TABLES, type CsvTable } from '../../replay/report/csv.js';
 import type { Headline, Where } from '../../replay/result.js';
 import { WHERE_PARTS } from '../../replay/result.js';
 import { PARTS } from '../replays/parts.js';
@@ -97,6 +98,20 @@ export const MapQuery = Type.Object(
   {
     cell: Type.Optional(Type.Integer({ minimum: 0, default: 0, description: 'Number of a cell of the grid' })),
     event: Type.Integer({ minimum: 0, description: 'After so many events', examples: [50000] }),
+  },
+  { additionalProperties: false },
+);
+
+export const CsvQuery = Type.Object(
+  {
+    table: Type.Optional(
+      Type.Unsafe<CsvTable>({
+        type: 'string',
+        enum: [...CSV_TABLES],
+        default: 'grid',
+        description: 'Which table',
+      }),
+    ),
   },
   { additionalProperties: false },
 );
