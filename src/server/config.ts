@@ -317,11 +317,11 @@ export const VARIABLES = {
   replayThreads: integer({
     env: 'GOHEAP_REPLAY_THREADS',
     group: 'Replays',
-    default: availableParallelism(),
-    defaultText: 'the number of CPUs',
+    default: Math.min(availableParallelism(), 4),
+    defaultText: 'the number of CPUs, at most 4',
     min: 1,
     max: 1024,
-    help: 'How many threads simulate; one more draws heap maps, and each upload has one that parses it.',
+    help: 'How many threads simulate, each with a heap of its own; one more draws heap maps, and each upload has one that parses it.',
   }),
   replaysRunning: integer({
     env: 'GOHEAP_REPLAYS_RUNNING',

@@ -23,6 +23,7 @@ export class Maps {
   private readonly kept = new Map<string, string>();
   private bytes = 0;
   private waiting = 0;
+  private readonly stopped = new AbortController();
 
   /** @param time milliseconds that one may take */
   constructor(time: number) {
@@ -54,7 +55,12 @@ export class Maps {
     }, this.time);
     try {
       this.pool ??= new ReplayPool(1);
-      const map = await this.pool.mapAt(trace.handle, settings, event, AbortSignal.any([signal, late.signal]));
+      const map = await this.pool.mapAt(
+        trace.handle,
+        settings,
+        event,
+        AbortSignal.any([signal, late.signal, this.stopped.signal]),
+      );
       const text = await encode(map);
       this.keep(id, text);
       return text;
@@ -63,6 +69,11 @@ export class Maps {
       this.waiting--;
       trace.release();
     }
+  }
+
+  /** Ends those that are being made. */
+  stop(reason: Problem): void {
+    this.stopped.abort(reason);
   }
 
   async close(): Promise<void> {

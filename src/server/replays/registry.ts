@@ -228,6 +228,7 @@ export class Replays {
     if (this.closing) return;
     this.closing = true;
     const reason = retryLater('shutting-down', 'The server is shutting down.');
+    this.maps.stop(reason);
     for (const { replay, lease } of this.queue.splice(0)) {
       lease.release();
       this.finish(replay, 'cancelled');
