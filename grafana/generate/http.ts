@@ -206,6 +206,41 @@ export const http = (): object =>
         ],
       },
       {
+        title: 'Replays',
+        panels: [
+          lines({
+            title: 'Replays now',
+            unit: 'short',
+            about:
+              'Recordings that are being simulated, and those that wait for their turn. They take processor time from the heaps.',
+            queries: [
+              [server('goheap_replays_running'), ofServer('running')],
+              [server('goheap_replays_waiting'), ofServer('waiting')],
+              [rate(server('goheap_replay_seconds_total')), ofServer('running, on average')],
+            ],
+          }),
+          lines({
+            title: 'Replays ended',
+            unit: 'ops',
+            about:
+              'By how they ended. cached: an earlier one answered; refused: the recording could not be read, or its client went away.',
+            queries: [[rate(server('goheap_replays_total')), ofServer('{{state}}')]],
+          }),
+          lines({
+            title: 'Events simulated',
+            unit: 'ops',
+            about: 'Over all settings and variations of all replays.',
+            queries: [[rate(server('goheap_replay_events_total')), ofServer('events')]],
+          }),
+          lines({
+            title: 'Replays on disk',
+            unit: 'bytes',
+            about: 'Results and recordings that are kept. Past GOHEAP_REPLAY_DISK the oldest go.',
+            queries: [[server('goheap_replay_disk_bytes'), ofServer('kept')]],
+          }),
+        ],
+      },
+      {
         title: 'The process',
         panels: [
           lines({
