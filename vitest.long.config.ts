@@ -1,4 +1,4 @@
-import { defineConfig, mergeConfig } from 'vitest/config';
+import { configDefaults, defineConfig, mergeConfig } from 'vitest/config';
 import ordinary from './vitest.config.js';
 
 const SECONDS = Number(process.env.GOHEAP_LONG_SECONDS ?? 60);
@@ -16,7 +16,7 @@ const FILES = [
 ];
 
 export default mergeConfig(
-  { ...ordinary, test: { ...ordinary.test, include: FILES } },
+  { ...ordinary, test: { ...ordinary.test, include: FILES, exclude: configDefaults.exclude } },
   defineConfig({
     test: {
       // Without it they skip themselves, or try less.
