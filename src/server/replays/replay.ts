@@ -45,7 +45,7 @@ export class Moments {
     this.live.push(live);
     if (this.event.length < MOMENTS) return;
     // Every other one goes, and from here on fewer come.
-    for (const column of COLUMNS) this[column].splice(0, MOMENTS, ...this[column].filter((_, i) => i % 2 === 1));
+    for (const column of COLUMNS) this[column].splice(0, MOMENTS, ...this[column].filter((_, i) => i % 2 === 0));
     this.stride *= 2;
   }
 

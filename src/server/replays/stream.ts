@@ -33,7 +33,8 @@ export class ReplayStream {
   private readonly results: number[] = [];
   private fresh = false;
   private toldAt = 0;
-  private sendingSince = 0;
+  /** When the write that is on its way began. */
+  private sendingSince: number | undefined;
   private open = true;
   private finish: () => void = () => {};
   private timer: NodeJS.Timeout | undefined;
@@ -70,7 +71,7 @@ export class ReplayStream {
   }
 
   private pump(): void {
-    if (!this.open || this.sendingSince !== 0) return;
+    if (!this.open || this.sendingSince !== undefined) return;
     const { replay } = this;
     const cell = this.results.shift();
     if (cell !== undefined) {
@@ -97,7 +98,7 @@ export class ReplayStream {
     this.sendingSince = performance.now();
     this.sink.send({ event, data: JSON.stringify(data), ...(id === undefined ? undefined : { id }) }).then(
       () => {
-        this.sendingSince = 0;
+        this.sendingSince = undefined;
         if (id === LAST_ID) this.end();
         else this.pump();
       },
@@ -106,7 +107,7 @@ export class ReplayStream {
   }
 
   private watch(): void {
-    if (this.sendingSince === 0 || performance.now() - this.sendingSince < this.options.stall) return;
+    if (this.sendingSince === undefined || performance.now() - this.sendingSince < this.options.stall) return;
     this.sink.destroy();
     this.end();
   }
