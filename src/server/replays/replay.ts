@@ -34,9 +34,11 @@ export class Moments {
   readonly live: number[] = [];
   private stride = 1;
   private seen = 0;
+  private last = 0;
 
   add({ events, seconds, cycles, inuse, live }: CellProgress): void {
-    if (events === 0 || events === this.event[this.event.length - 1]) return;
+    if (events <= this.last) return;
+    this.last = events;
     if (this.seen++ % this.stride !== 0) return;
     this.event.push(events);
     this.seconds.push(seconds);
