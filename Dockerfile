@@ -22,7 +22,8 @@ FROM node:24-bookworm-slim
 WORKDIR /app
 ENV NODE_ENV=production \
     HOST=0.0.0.0 \
-    PORT=8080
+    PORT=8080 \
+    GOHEAP_DATA_DIR=/var/lib/goheap
 COPY package.json LICENSE README.md CHANGELOG.md ./
 COPY docs ./docs
 COPY examples ./examples
@@ -31,7 +32,8 @@ COPY --from=build /app/dist/src ./dist/src
 COPY --from=build /app/dist/routes ./dist/routes
 COPY --from=build /app/dist/console ./dist/console
 COPY --from=build /app/dist/report ./dist/report
-# The image's own user, without a home worth writing to; the server writes no files.
+# The image's own user, without a home worth writing to. Replays are the only thing that the server writes.
+RUN install -d -o node -g node -m 700 /var/lib/goheap
 USER node
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \

@@ -477,7 +477,7 @@ export const ERRORS = {
     status: 507,
     title: 'There is no room for the recording',
     meaning: 'A recording that does not fit into memory goes to a temporary file, and that could not be written.',
-    remedy: 'Make room in the directory for temporary files (TMPDIR); `detail` has what the system said.',
+    remedy: 'Make room in GOHEAP_DATA_DIR, or choose another directory; `detail` has what the system said.',
   },
   'replay-disk': {
     status: 507,

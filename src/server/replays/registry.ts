@@ -274,7 +274,8 @@ export class Replays {
       replay.recorded(hash, ingest as IngestReport, profiled, profiled && grid(profiled.suggested).cells);
       return this.identify(replay, lease);
     }
-    const store = TraceStore.create();
+    // What does not fit into memory goes where recordings are kept anyway: a directory for temporary files may be memory, too.
+    const store = TraceStore.create({ directory: this.disk.traces });
     try {
       const onProgress = ({ bytes, events }: ParseProgress): void => {
         Object.assign(replay.parsed, { bytes, events });
