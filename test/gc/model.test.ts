@@ -100,7 +100,7 @@ const config: fc.Arbitrary<Config> = fc.record({
   interleave: fc.constantFrom(0, 2, 5, 20),
 });
 
-const RUNS = Number(process.env.MODEL_RUNS ?? effort(50, 400));
+const RUNS = Number(process.env.MODEL_RUNS ?? effort(50, 200));
 
 describe('random graphs', () => {
   test.each([1, 4])('on %i P', { timeout: 60_000 + RUNS * 1000 }, (procs) => {

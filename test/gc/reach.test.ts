@@ -65,7 +65,7 @@ test('random graphs', { timeout: 60_000 }, () => {
         heaps.length = 0;
       },
     ),
-    { numRuns: Number(process.env.REACH_RUNS ?? effort(60, 400)) },
+    { numRuns: Number(process.env.REACH_RUNS ?? effort(60, 200)) },
   );
 });
 

@@ -174,6 +174,6 @@ test.each([1, 2])('random programs on %i P', { timeout: 60_000 }, (procs) => {
       for (const run of program) run(d, procs);
       d.finish();
     }),
-    { numRuns: Number(process.env.MODEL_RUNS ?? effort(60, 600)) },
+    { numRuns: Number(process.env.MODEL_RUNS ?? effort(60, 300)) },
   );
 });

@@ -33,7 +33,7 @@ import { expectQuiet, Graph, slots } from './graph.js';
 
 /** Deaths of each scenario that a test tries by default: so many at the beginning, so many over all; and those at milestones. */
 const FIRST = effort(2, 5);
-const SPREAD = effort(3, 20);
+const SPREAD = effort(3, 10);
 
 /** The P's thread has stopped the world, this moment. */
 let stopped = false;

@@ -25,7 +25,7 @@ import { addressIn, expectQuiet, Graph, high, low, type Node, slots } from './gr
 import { random } from './world.js';
 
 const SEED = Number(process.env.CRASH_SEED ?? 20_270_201);
-const STEPS = Number(process.env.CRASH_STEPS ?? effort(150, 1500));
+const STEPS = Number(process.env.CRASH_STEPS ?? effort(150, 600));
 const PROCS = 3;
 const INFINITE = Number.POSITIVE_INFINITY;
 

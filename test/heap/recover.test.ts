@@ -23,7 +23,7 @@ import { type Held, key, random, World } from './world.js';
 
 /** Deaths of each scenario that a test tries by default: so many at the beginning, so many over all. */
 const FIRST = effort(6, 20);
-const SPREAD = effort(10, 90);
+const SPREAD = effort(10, 40);
 
 interface Scenario {
   /** Brings the heap to where the operation is interesting. P0 will die, P1 has objects and caches of its own. */
@@ -369,7 +369,7 @@ test('one heap survives many deaths', { timeout: 60_000 }, () => {
   const b0 = bad.ps[0];
   const pick = (): Held => [...w.held.values()][rnd(w.held.size)];
   let died = 0;
-  const steps = effort(100, 1000);
+  const steps = effort(100, 400);
   for (let i = 0; i < steps; i++) {
     for (let k = 0; k < 12; k++) w.alloc(w.p(rnd(2)), 1 + rnd([15, 100, 2000, 60_000][rnd(4)]), rnd(3) > 0);
     for (let k = 0; k < 9 && w.held.size > 20; k++) w.free(w.p(rnd(2)), pick(), rnd(2) === 0);

@@ -245,7 +245,7 @@ describe.each(Object.entries(SCENARIOS))('%s', (_name, { setup, run }) => {
     const { writes } = dieAt(Number.POSITIVE_INFINITY, () => run(bad, bad.ps[0]));
     expect(writes).toBeGreaterThan(10);
     expect(totals(w.h)).toBeGreaterThan(0);
-    const stride = process.env.CRASH_POINTS === 'all' ? 1 : Math.ceil(writes / effort(10, 90));
+    const stride = process.env.CRASH_POINTS === 'all' ? 1 : Math.ceil(writes / effort(10, 40));
     const deaths = Array.from({ length: writes }, (_, n) => n).filter((n) => n < effort(6, 25) || n % stride === 0);
     const kill = (n: number): string => {
       reset();
