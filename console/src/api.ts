@@ -1,5 +1,5 @@
 /**
- * The fetch layer: every request of the console goes through `request`.
+ * The fetch layer: every request of the console goes through `request`, but for files that are sent (upload.ts).
  *
  * It adds the token, asks for one where the server wants it, and turns everything that is not a success into an
  * `ApiError` with a problem document: what the API answered, or one of our own where it answered nothing.
@@ -52,7 +52,7 @@ export async function request(path: string, options: RequestOptions = {}): Promi
       response = await fetch(url(path), init);
     } catch (error) {
       if (signal?.aborted === true) throw error;
-      throw new ApiError(local('unreachable', 'The server does not answer', `${method} ${path} got no answer.`));
+      throw new ApiError(problem('unreachable', 'The server does not answer', `${method} ${path} got no answer.`));
     }
     if (response.ok) return response;
     if (response.status === 401 && (await askToken(tried))) continue;
@@ -60,18 +60,20 @@ export async function request(path: string, options: RequestOptions = {}): Promi
   }
 }
 
-function local(code: string, title: string, detail: string, status = 0): Problem {
+/** One of our own, where the API said nothing. */
+export function problem(code: string, title: string, detail: string, status = 0): Problem {
   return { type: 'about:blank', title, status, code, detail };
 }
 
-async function problemOf(response: Response): Promise<Problem> {
+/** What an answer that is no success says. */
+export async function problemOf(response: Response): Promise<Problem> {
   const type = response.headers.get('content-type') ?? '';
   const { status, statusText } = response;
   if (type.includes('application/problem+json')) {
-    const problem = (await response.json().catch(() => undefined)) as Problem | undefined;
-    if (typeof problem?.title === 'string') return problem;
+    const answer = (await response.json().catch(() => undefined)) as Problem | undefined;
+    if (typeof answer?.title === 'string') return answer;
   }
-  return local(`http-${status}`, `HTTP ${status}`, statusText || 'The answer says no more.', status);
+  return problem(`http-${status}`, `HTTP ${status}`, statusText || 'The answer says no more.', status);
 }
 
 export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {

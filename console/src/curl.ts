@@ -15,11 +15,20 @@ const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 export function curlText(method: string, path: string, json?: unknown): string {
   const parts = ['curl -s'];
   if (method !== 'GET' && !(method === 'POST' && json !== undefined)) parts.push(`-X ${method}`);
-  if (token() !== null) parts.push('-H "Authorization: Bearer $TOKEN"');
-  const { href } = url(path);
-  parts.push(/[?&=]/.test(href) ? quote(href) : href);
+  parts.push(...common(path));
   if (json !== undefined) parts.push("-H 'Content-Type: application/json'", `-d ${quote(JSON.stringify(json))}`);
   return parts.join(' ');
+}
+
+/** Sends a file as it is. */
+export function curlFileText(path: string, file: string, type: string): string {
+  return ['curl -s', ...common(path), `-H 'Content-Type: ${type}'`, `--data-binary ${quote(`@${file}`)}`].join(' ');
+}
+
+function common(path: string): string[] {
+  const { href } = url(path);
+  const at = /[?&=]/.test(href) ? quote(href) : href;
+  return token() === null ? [at] : ['-H "Authorization: Bearer $TOKEN"', at];
 }
 
 /** A body may have a hundred thousand addresses. */
@@ -39,9 +48,9 @@ async function copy(text: string, from: HTMLElement): Promise<boolean> {
   return false;
 }
 
-/** An element with the line; `show` puts another one in. */
-export function curlBox(text: string): CurlLine {
-  const code = h('code', { tabindex: 0, 'aria-label': 'The same with curl' });
+/** An element with the line, or with another text to copy; `show` puts another one in. */
+export function curlBox(text: string, what = 'The same with curl'): CurlLine {
+  const code = h('code', { tabindex: 0, 'aria-label': what });
   let whole = text;
   const el = h('div', { class: 'curl' }, code) as unknown as CurlLine;
   const press = button(
@@ -56,7 +65,7 @@ export function curlBox(text: string): CurlLine {
         () => say('Refused'),
       );
     },
-    { class: 'small', 'aria-label': 'Copy the curl line' },
+    { class: 'small', 'aria-label': `Copy: ${what}` },
   );
   el.append(press);
   el.show = (line) => {

@@ -16,6 +16,7 @@ import { HandsView } from './hands/hands.js';
 import { HeapChoice, header } from './header.js';
 import { MapView } from './map/map.js';
 import { PathView } from './path/path.js';
+import { ReplayView } from './replay/replay.js';
 import { goTo, readPlace } from './route.js';
 import { SeriesView } from './series/series.js';
 import { Tabs } from './tabs.js';
@@ -30,6 +31,7 @@ const VIEWS: [id: string, label: string, make: (feed: Feed) => View][] = [
   ['gc', 'GC log', (feed) => new GcLogView(feed)],
   ['hands', 'Hands', (feed) => new HandsView(feed)],
   ['doctor', 'Doctor', (feed) => new DoctorView(feed)],
+  ['replay', 'Replay', (feed) => new ReplayView(feed)],
 ];
 
 function start(): void {

@@ -11,7 +11,8 @@ export interface SseEvent {
   data: string;
 }
 
-const MAX_EVENT = 1 << 20;
+/** The first event of a replay has what was seen of each of up to 64 cells: at most a megabyte or so. */
+const MAX_EVENT = 1 << 22;
 
 export class EventParser {
   /** The last id seen: what a resumed stream says in Last-Event-ID. */

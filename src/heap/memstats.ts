@@ -40,6 +40,7 @@ import {
   T_TINY_ALLOCS,
 } from './heap.js';
 import { releaseAll } from './mcache.js';
+import type { BySize, MemStats } from './memstats-document.js';
 import { S_ALLOC_COUNT, S_COUNT_BEFORE } from './mspan.js';
 import { CLASS_TO_SIZE, NUM_SIZE_CLASSES, NUM_SPAN_CLASSES, PAGE_SIZE } from './sizeclass.js';
 
@@ -52,52 +53,7 @@ const MCACHE_BYTES = 2296;
 /** fixalloc takes 16 KiB at a time, rounded down to whole structs. */
 const FIXALLOC_CHUNK = 16 << 10;
 
-export interface BySize {
-  Size: number;
-  Mallocs: number;
-  Frees: number;
-}
-
-export interface MemStats {
-  version: number;
-  Alloc: number;
-  TotalAlloc: number;
-  Sys: number;
-  Lookups: number;
-  Mallocs: number;
-  Frees: number;
-  HeapAlloc: number;
-  HeapSys: number;
-  HeapIdle: number;
-  HeapInuse: number;
-  HeapReleased: number;
-  HeapObjects: number;
-  StackInuse: number;
-  StackSys: number;
-  MSpanInuse: number;
-  MSpanSys: number;
-  MCacheInuse: number;
-  MCacheSys: number;
-  BuckHashSys: number;
-  GCSys: number;
-  OtherSys: number;
-  LastGC: number;
-  PauseTotalNs: number;
-  PauseNs: number[];
-  PauseEnd: number[];
-  NumGC: number;
-  NumForcedGC: number;
-  EnableGC: boolean;
-  DebugGC: boolean;
-  BySize: BySize[];
-  /** Not in Go: allocations that shared a tiny block (they are in Mallocs and in Frees). */
-  TinyAllocs: number;
-  /** Not in Go: large objects, which BySize leaves out. */
-  LargeMallocs: number;
-  LargeFrees: number;
-  /** Not in Go: the most that HeapInuse ever was. */
-  PeakHeapInuse: number;
-}
+export type { BySize, MemStats };
 
 /** Sums a counter over the Ps. */
 export function sumStat(h: Heap, which: number): number {

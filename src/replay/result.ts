@@ -5,7 +5,7 @@
  * it holds no wall-clock time and no host.
  */
 
-import type { GCMemStats } from '../gc/memstats.js';
+import type { MemStats } from '../heap/memstats-document.js';
 import type { IngestReport } from './events.js';
 import type { SimSettings } from './settings.js';
 
@@ -193,7 +193,8 @@ export interface SimResult {
   cycles: CycleRow[];
   /** Go's own lines for those. */
   gctrace: string[];
-  memstats: GCMemStats;
+  /** At the end; the last two are the collector's part of it. */
+  memstats: MemStats & { NextGC: number; GCCPUFraction: number };
   /** Samples at the moments of `forcedGCs` or `readMemStats`, else empty. */
   samples: Sample[];
   /** The heap was full, at this event: the simulation ended there. */

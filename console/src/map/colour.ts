@@ -91,7 +91,7 @@ export const STATE_WORDS: Record<PageState, string> = {
   unmapped: 'not grown to yet',
 };
 
-function swatch(fill: string, text: string): HTMLElement {
+export function swatch(fill: string, text: string): HTMLElement {
   const box = h('i', { class: 'swatch' });
   box.style.background = fill;
   return h('span', { class: 'key' }, box, text);
@@ -103,7 +103,8 @@ function ramp(steps: string[], labels: string[]): HTMLElement {
   return h('span', { class: 'ramp' }, bar, h('span', { class: 'ramp-labels' }, ...labels.map((l) => h('span', {}, l))));
 }
 
-function modeLegend(mode: Mode): HTMLElement[] {
+/** What a span's colour says. */
+export function modeLegend(mode: Mode): HTMLElement[] {
   if (mode === 'class') {
     const steps = (noscan: boolean): string[] => RAMP.map(([c]) => classColour(c, noscan));
     const labels = RAMP.map(([, size]) => bytes(size).replace(/\.[0-9]+/, ''));

@@ -12,7 +12,7 @@ export interface Panel {
   body: HTMLElement;
 }
 
-type Explained = Pick<Line, 'metric' | 'meaning'> & { label?: string };
+export type Explained = Pick<Line, 'metric' | 'meaning'> & { label?: string };
 
 export function panel(id: string, title: string, info: string, lines: Explained[], save: () => void): Panel {
   const body = h('div', { class: 'plot-body' });
