@@ -75,6 +75,12 @@ async function endRecording(): Promise<void> {
   t.lifecycle.signal.dispatchEvent(new Event('abort'));
 }
 
+/** What only the one has, and what only the other: the first few, since a list of thousands takes minutes to print. */
+function apart(one: Iterable<string>, other: Iterable<string>): [string[], string[]] {
+  const [a, b] = [new Set(one), new Set(other)];
+  return [[...a].filter((x) => !b.has(x)).slice(0, 10), [...b].filter((x) => !a.has(x)).slice(0, 10)];
+}
+
 const counts = ({ mallocs, frees, bytes }: Played) => ({ mallocs, frees, bytes });
 
 describe('what it tells', () => {
@@ -216,7 +222,7 @@ describe('what it tells', () => {
     });
     expect(counts({ ...played, live, older })).toEqual(told);
     expect(played.mallocs).toBeGreaterThan(2000);
-    expect([...live.keys()].sort()).toEqual([...held].sort());
+    expect(apart(live.keys(), held)).toEqual([[], []]);
   });
 });
 
@@ -253,7 +259,7 @@ it('goes on when threads die, and knows what is left', { timeout: 60_000 }, asyn
   // The roots that the heap itself knows now.
   const { older } = play((await t.get('recording?seconds=0.1')).body);
   expect(older.size).toBeGreaterThan(100);
-  expect([...played.live.keys()].sort()).toEqual([...older.keys()].sort());
+  expect(apart(played.live.keys(), older.keys())).toEqual([[], []]);
 });
 
 describe('how it ends', () => {
