@@ -13,7 +13,7 @@ import { Server } from './server.js';
 
 const CHROMIUM = [process.env.CHROMIUM ?? '', '/usr/bin/chromium', '/usr/bin/google-chrome'].find(existsSync);
 const IMAGES = join(import.meta.dirname, '../../docs/images');
-const TABS = ['map', 'path', 'series', 'gc', 'hands', 'doctor'];
+const TABS = ['map', 'path', 'series', 'gc', 'hands', 'doctor', 'replay'];
 /** For what the machine has to do between two looks. */
 const SOON = { timeout: 60_000 };
 
