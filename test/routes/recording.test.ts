@@ -226,6 +226,29 @@ describe('what it tells', () => {
   });
 });
 
+it('begins in the midst of long batches', async () => {
+  const n = 30_000;
+  const words = new Int32Array(n * 4);
+  // Each holds two objects for a while, so that at any moment something is live and something is free.
+  for (let i = 0; i < n; i++) {
+    const earlier = i - 4 - (i % 2);
+    if (i % 2 === 0 || earlier < 0) words.set([BatchOp.alloc | (Flag.noscan << 8), 0, 16 + (i % 100), 0], i * 4);
+    else words.set([BatchOp.free | ((Flag.byRef | Flag.immediate) << 8), 0, earlier - (earlier % 2), 0], i * 4);
+  }
+  const body = Buffer.from(words.buffer);
+  let going = true;
+  const clients = [0, 1, 0, 1].map(async (p) => {
+    while (going) await t.post(`batch?p=${p}`, body, { 'content-type': 'application/vnd.goheap.batch' });
+  });
+  for (let round = 0; round < 8; round++) {
+    const { remarks, mallocs } = play(await (await record('?seconds=3600&bytes=3000000')).text);
+    expect(remarks.filter((line) => /^repaired/.test(line))).toEqual([]);
+    expect(mallocs).toBeGreaterThan(100);
+  }
+  going = false;
+  await Promise.all(clients);
+});
+
 it('goes on when threads die, and knows what is left', { timeout: 60_000 }, async () => {
   const { text } = await record('?seconds=3600');
   let going = true;
