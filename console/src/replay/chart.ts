@@ -26,8 +26,13 @@ export interface ChartSpec {
   xLabel(): string;
   xFormat(x: number): string;
   format(y: number): string;
-  /** The axis goes in powers of two. */
+  /** The axes go in powers of two. */
   binary?: boolean;
+  xBinary?: boolean;
+  /** The legend has no values: the points are named in the picture. */
+  still?: boolean;
+  /** The point whose values the legend shows while nobody points at one. */
+  rest?(): number;
   height?: number;
   /** What is particular to a line's series. */
   series?(line: Line, index: number): uPlot.Series;
@@ -114,10 +119,26 @@ export class Chart {
       else u.redraw(false, false);
     }
     this.#fresh = false;
+    const { rest } = this.#spec;
+    if (rest !== undefined && (this.#uplot?.cursor.left ?? -1) < 0) this.#uplot?.setLegend({ idx: rest() });
   }
 
   #options(width: number, height: number): uPlot.Options {
-    const { lines, format, xFormat, binary, bands, range, sync, below, above, pick, unnamed = [] } = this.#spec;
+    const {
+      lines,
+      format,
+      xFormat,
+      binary,
+      xBinary,
+      still,
+      bands,
+      range,
+      sync,
+      below,
+      above,
+      pick,
+      unnamed = [],
+    } = this.#spec;
     const grid = { stroke: () => colour('line'), width: 1 };
     const axis = { stroke: () => colour('dim'), grid, ticks: { ...grid, size: 4 }, font: '11px sans-serif' };
     const value = (_u: uPlot, v: number | null): string => (v === null || v === undefined ? '–' : format(v));
@@ -143,14 +164,20 @@ export class Chart {
       width,
       height,
       cursor: { y: false, drag: { x: false, y: false }, ...(sync === undefined ? undefined : { sync: { key: sync } }) },
-      legend: { live: true },
+      legend: { live: still !== true },
       ...(bands === undefined ? undefined : { bands }),
       scales: {
         x: { time: false, ...(range?.x === undefined ? undefined : { range: range.x }) },
         y: { range: range?.y ?? ((_u, _min, max) => [0, max === null || max <= 0 ? 1 : max * 1.08]) },
       },
       axes: [
-        { ...axis, space: 80, size: 30, values: (_u, ticks) => ticks.map(xFormat) },
+        {
+          ...axis,
+          ...(xBinary === true ? { incrs: POWERS } : undefined),
+          space: 80,
+          size: 30,
+          values: (_u, ticks) => ticks.map(xFormat),
+        },
         {
           ...axis,
           ...(binary === true ? { incrs: POWERS } : undefined),

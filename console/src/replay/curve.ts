@@ -4,10 +4,9 @@ import type uPlot from 'uplot';
 import { bytes, percent } from '../format.js';
 import { colour } from '../theme.js';
 import { Chart } from './chart.js';
+import { middle } from './ranges.js';
 import { CURVE } from './texts.js';
-import type { Advice, CellView, Range } from './types.js';
-
-const middle = ([min, max]: Range): number => (min + max) / 2;
+import type { Advice, CellView } from './types.js';
 
 interface Point {
   x: number;
@@ -47,6 +46,8 @@ export function curveChart(cells: CellView[], { curve, recommended }: Advice, no
     height: 280,
     xLabel: () => 'peak retained',
     xFormat: bytes,
+    xBinary: true,
+    still: true,
     format: percent,
     range: { x: () => [low - pad, high + pad] },
     series: ({ colour: name }, i) => ({
@@ -69,6 +70,7 @@ function drawNames(u: uPlot, points: Point[], recommended: number | null): void 
   ctx.save();
   ctx.font = `${11 * ratio}px sans-serif`;
   ctx.textBaseline = 'middle';
+  ctx.textAlign = 'left';
   const rank = (p: Point): number => (p.cell === recommended ? 0 : p.on ? 1 : 2);
   const taken: [x0: number, y0: number, x1: number, y1: number][] = [];
   for (const p of [...points].sort((a, b) => rank(a) - rank(b))) {

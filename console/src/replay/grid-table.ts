@@ -6,7 +6,8 @@
 import type { Headline } from '../../../src/replay/result.js';
 import { h } from '../dom.js';
 import { bytes, count, percent, seconds } from '../format.js';
-import type { CellView, Range } from './types.js';
+import { change, range } from './ranges.js';
+import type { CellView } from './types.js';
 
 interface Column {
   name: keyof Headline;
@@ -40,25 +41,6 @@ const COLUMNS: Column[] = [
     format: percent,
   },
 ];
-
-const middle = ([min, max]: Range): number => (min + max) / 2;
-const meet = (a: Range, b: Range): boolean => a[0] <= b[1] && b[0] <= a[1];
-
-function range([min, max]: Range, format: Column['format']): string {
-  const [low, high] = [format(min), format(max)];
-  if (low === high) return high;
-  const unit = / [^ ]+$/.exec(high)?.[0] ?? (high.endsWith('%') ? '%' : '');
-  return `${unit !== '' && low.endsWith(unit) ? low.slice(0, -unit.length) : low}–${high}`;
-}
-
-/** "+12%", "−3.4%": how far the middles are apart; '' where Go itself might make the difference, or the base is 0. */
-export function change(base: Range, to: Range): string {
-  const from = middle(base);
-  if (from === 0 || meet(base, to)) return '';
-  const p = (middle(to) / from - 1) * 100;
-  const text = Math.abs(p).toFixed(Math.abs(p) < 9.95 ? 1 : 0);
-  return `${p < 0 ? '−' : '+'}${text}%`;
-}
 
 export interface GridState {
   cells: CellView[];

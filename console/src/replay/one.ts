@@ -87,6 +87,7 @@ export class One {
       ended: () => this.#draw(),
       connection: (state) => this.#connected(state),
     });
+    this.#watch.start();
   }
 
   close(): void {

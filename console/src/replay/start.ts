@@ -37,7 +37,7 @@ export class Start {
   readonly #gallery = h('div', { class: 'gallery' });
   readonly #go = h('button', { class: 'primary' }, 'Replay');
   readonly #stop = button('Stop', () => this.#abort?.abort(), { hidden: true });
-  readonly #bar = h('progress', { max: 1, hidden: true, 'aria-label': 'Upload' });
+  readonly #bar = h('progress', { class: 'upload-bar', max: 1, hidden: true, 'aria-label': 'Upload' });
   readonly #said = h('p', { class: 'result', role: 'status' });
   readonly #problem = h('div');
   readonly #line = curlBox('');

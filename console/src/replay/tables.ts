@@ -39,7 +39,9 @@ export function classTable({ classes, suggestions }: Result): HTMLElement {
     },
   );
   const head = ['slot', 'requests', 'asked for', 'rounding', 'spans', 'full', 'span bytes at the peak'];
-  body.append(numbers(head, rows, CLASSES.title));
+  const table = numbers(head, rows, CLASSES.title);
+  table.classList.add('tall');
+  body.append(table);
   if (suggestions.length > 0) {
     body.append(
       h('h4', {}, 'What could be saved'),

@@ -50,6 +50,7 @@ export class Timelines {
       above: (u: uPlot) => verticals(u, [this.#x[this.#at]], 'ink', 2),
       pick: (x: number) => pick(this.intervalAt(x)),
       sync: 'goheap-replay',
+      rest: () => this.#at,
     };
     // The curve of a limit that is off would be an empty entry of the legend.
     const lines = TIMELINE.lines.filter(
@@ -165,6 +166,7 @@ function ascending(xs: readonly number[]): number[] {
 export class SoFar {
   readonly chart: Chart;
   #cycles: number[] = [];
+  #last = 0;
 
   constructor(note: () => string) {
     this.chart = new Chart({
@@ -176,12 +178,14 @@ export class SoFar {
       format: bytes,
       binary: true,
       below: (u) => verticals(u, this.#cycles, 'gc-line'),
+      rest: () => this.#last,
     });
   }
 
   set(seen: Seen): void {
     if (seen.event.length === 0) return;
     this.#cycles = seen.event.filter((_, i) => i > 0 && seen.cycles[i] > seen.cycles[i - 1]);
+    this.#last = seen.event.length - 1;
     this.chart.set([seen.event, seen.live, seen.inuse]);
   }
 }

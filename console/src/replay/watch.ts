@@ -36,15 +36,14 @@ export class Watch {
       event: ({ event, data }) => this.#hear(event, JSON.parse(data)),
       state: (state) => on.connection(state),
     });
+  }
+
+  start(): void {
     this.#stream.start();
   }
 
   close(): void {
     this.#stream.close();
-  }
-
-  retryNow(): void {
-    this.#stream.retryNow();
   }
 
   #hear(event: string, data: unknown): void {
