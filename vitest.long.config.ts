@@ -12,7 +12,7 @@ const FILES = [
   'test/**/*model.test.ts',
   'test/gc/{reach,snapshot}.test.ts',
   'test/heap/{recover,recover-gc,recover-many,scavenge-crash}.test.ts',
-  'test/sched/gc-death.test.ts',
+  'test/sched/{death,gc-death}.test.ts',
 ];
 
 export default mergeConfig(

@@ -4,7 +4,7 @@
  * must be there with its bytes, and what was never answered must be garbage.
  */
 
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { gcCycle, markAndAdvance } from '../../src/gc/cycle.js';
 import { configure } from '../../src/gc/pacing.js';
 import { check } from '../../src/heap/check.js';
@@ -307,10 +307,20 @@ function expectAlive({ w, p0, p1 }: Prepared, context: string, leaks = 0): void 
 }
 
 describe.each(Object.entries(SCENARIOS))('%s', (_name, sc) => {
+  // Both tests put the heap back before each death.
+  let x: Prepared;
+  let points: number[];
+  beforeAll(() => {
+    x = prepare(sc);
+    points = deaths(x, sc);
+  });
+  afterAll(() => {
+    x = undefined as unknown as Prepared;
+  });
+
   test('dies at every write', () => {
-    const x = prepare(sc);
     const { w, p0, bad, o } = x;
-    for (const n of deaths(x, sc)) {
+    for (const n of points) {
       x.reset();
       expect(dieAt(n, () => sc.run(bad, bad.ps[0], o)).lived).toBe(false);
       const context = `died at write ${n}`;
@@ -326,9 +336,8 @@ describe.each(Object.entries(SCENARIOS))('%s', (_name, sc) => {
   });
 
   test.skipIf(sc.held === true)('dies at every write while the other P works on', () => {
-    const x = prepare(sc);
     const { w, p0, p1, bad, o } = x;
-    for (const n of deaths(x, sc)) {
+    for (const n of points) {
       x.reset();
       expect(dieAt(n, () => sc.run(bad, bad.ps[0], o)).lived).toBe(false);
       const context = `died at write ${n}`;

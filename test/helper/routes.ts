@@ -62,6 +62,13 @@ export class TestApp {
     expect([status, body.ok]).toEqual([200, true]);
   }
 
+  /** Removes the heap `t` and makes it anew. */
+  async renew(): Promise<void> {
+    const { settings } = this.host;
+    await this.heaps.delete('t');
+    await this.heaps.put('t', settings);
+  }
+
   async close(): Promise<void> {
     await this.app.close();
     await this.heaps.close();

@@ -3,19 +3,22 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, connect } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, test } from 'vitest';
 import { META, NO_SITE } from '../../src/telemetry/heapsnapshot.js';
 import { addressOf, readSnapshot, type SnapshotNode } from '../helper/heapsnapshot.js';
 import { expectProblem, type TestApp, testApp } from '../helper/routes.js';
 
 let t: TestApp;
-beforeEach(async () => {
+let port: number;
+beforeAll(async () => {
   t = await testApp({ GOGC: 'off' });
+  await t.app.listen({ host: '127.0.0.1', port: 0 });
+  port = (t.app.server.address() as AddressInfo).port;
 });
-afterEach(async () => {
-  await t.check();
-  await t.close();
-});
+// Each test has a heap of its own.
+beforeEach(() => t.renew());
+afterEach(() => t.check());
+afterAll(() => t.close());
 
 const point = async (from: string, word: number, to: string): Promise<void> => {
   const { status, body } = await t.call('PUT', `objects/${from}/pointers/${word}`, { address: to });
@@ -167,9 +170,7 @@ describe('the answer', () => {
 
   it('gives everything back, also when the client goes away', async () => {
     await t.post('alloc', { size: 16, count: 20_000 });
-    const url = new URL(await t.app.listen({ host: '127.0.0.1', port: 0 }));
-    const { port } = t.app.server.address() as AddressInfo;
-    const request = `GET /v1/heaps/t/heap.heapsnapshot?limit=1000000 HTTP/1.1\r\nHost: ${url.host}\r\n\r\n`;
+    const request = 'GET /v1/heaps/t/heap.heapsnapshot?limit=1000000 HTTP/1.1\r\nHost: t\r\n\r\n';
     for (let i = 0; i < 6; i++) {
       const socket = connect(port, '127.0.0.1');
       socket.write(request);
@@ -200,8 +201,6 @@ describe('the answer', () => {
   it('comes to two clients at a time', async () => {
     // Their files have 10 MB, more than the kernel keeps for who does not read.
     for (let i = 0; i < 5; i++) await t.post('alloc', { size: 16, count: 50_000 });
-    await t.app.listen({ host: '127.0.0.1', port: 0 });
-    const { port } = t.app.server.address() as AddressInfo;
     const slow = [0, 1].map(() => connect(port, '127.0.0.1'));
     for (const socket of slow) {
       socket.write('GET /v1/heaps/t/heap.heapsnapshot?limit=1000000 HTTP/1.1\r\nHost: t\r\n\r\n');
@@ -249,7 +248,7 @@ test('the heap is that of one moment, whatever runs', { timeout: 60_000 }, async
   };
   const churns = [churn(0), churn(1)];
   let pairs = 0;
-  for (let i = 0; i < 15; i++) {
+  for (let i = 0; i < 6; i++) {
     const { objects } = await shown();
     pairs += objects.size / 2;
     for (const n of objects.values()) {

@@ -40,6 +40,8 @@ import { alloc, crashes, differences, free, json, newHost } from '../helper/host
 const HANGS = 60_000;
 /** Ms that die in each test. */
 const DEATHS = effort(1, 5);
+/** Nodes of a list: of four clients' lists of 120 a mark takes some ten milliseconds. */
+const LENGTH = effort(40, 120);
 /** ms that a moment is waited for. */
 const PATIENCE = 500;
 /** Sizes of list nodes: up to 512 bytes a bitmap tells their pointers, above a type; the last is a large object. */
@@ -281,7 +283,7 @@ describe(`${gomaxprocs} Ps`, () => {
   test.each(Object.keys(MOMENTS))('an M dies %s', { timeout: 120_000 }, async (name) => {
     host = await newHost({ gomaxprocs, gogc: 10 });
     const load = new Load(gomaxprocs + 2);
-    await load.begin(120);
+    await load.begin(LENGTH);
     await load.kill(DEATHS, MOMENTS[name]);
     await load.end();
     console.log(`${gomaxprocs} Ps, ${name}: ${load.told}`);
@@ -290,7 +292,7 @@ describe(`${gomaxprocs} Ps`, () => {
   test('an M dies while others wait for a collection that they forced', { timeout: 120_000 }, async () => {
     host = await newHost({ gomaxprocs, gogc: 'off' });
     const load = new Load(gomaxprocs + 2);
-    await load.begin(120);
+    await load.begin(LENGTH);
     let forced = 0;
     let died = 0;
     for (let i = 0; i < DEATHS; i++) {
@@ -315,7 +317,7 @@ describe(`${gomaxprocs} Ps`, () => {
   test('an M dies while it gives memory back', { timeout: 120_000 }, async () => {
     host = await newHost({ gomaxprocs, gogc: 'off' });
     const load = new Load(2);
-    await load.begin(120);
+    await load.begin(LENGTH);
     await load.pause();
     let died = 0;
     for (let i = 0; i < DEATHS; i++) {
@@ -338,10 +340,11 @@ describe(`${gomaxprocs} Ps`, () => {
   test('a collection is begun again though nobody asks for anything', { timeout: 120_000 }, async () => {
     host = await newHost({ gomaxprocs, gogc: 'off' });
     const load = new Load(2);
-    await load.begin(1000);
+    await load.begin(LENGTH * 8);
     await load.pause();
     let restarted = 0;
-    for (let i = 0; i < DEATHS; i++) {
+    // A mark that nobody saw is none that somebody dies in.
+    for (let i = 0; i < DEATHS || (restarted === 0 && i < 100); i++) {
       const abandoned = scalar(H_ABANDONED);
       const p = i % gomaxprocs;
       const running = unlessDied('forced', json(host, Op.gc, Why.forced, p));
