@@ -61,6 +61,7 @@ describe('ranges', () => {
     [change([100, 100], [97, 97]), '−3.0%'],
     [change([100, 110], [108, 120]), ''],
     [change([0, 0], [5, 5]), ''],
+    [change([100_000, 100_000], [100_001, 100_001]), ''],
   ])('%s', (said, expected) => {
     expect(said).toBe(expected);
   });

@@ -14,11 +14,12 @@ export function range([min, max]: Range, format: (n: number) => string): string 
   return `${unit !== '' && low.endsWith(unit) ? low.slice(0, -unit.length) : low}–${high}`;
 }
 
-/** "+12%", "−3.4%": how far the middles are apart; '' where Go itself might make the difference, or the base is 0. */
+/** "+12%", "−3.4%": how far the middles are apart; '' where Go itself might make the difference, it is less than can be shown, or the base is 0. */
 export function change(base: Range, to: Range): string {
   const from = middle(base);
   if (from === 0 || meet(base, to)) return '';
   const p = (middle(to) / from - 1) * 100;
   const text = Math.abs(p).toFixed(Math.abs(p) < 9.95 ? 1 : 0);
+  if (Number(text) === 0) return '';
   return `${p < 0 ? '−' : '+'}${text}%`;
 }
