@@ -3,12 +3,14 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { bytes, count } from '../../console/src/format.js';
-import { cellsOf, MOST, type Run, runAt, starts } from '../../console/src/replay/map-cells.js';
+import { cellsOf, flat, MOST, runAt, starts as startsOf } from '../../console/src/replay/map-cells.js';
 import { change, range } from '../../console/src/replay/ranges.js';
 import * as TEXTS from '../../console/src/replay/texts.js';
 import { WHERE_PARTS } from '../../src/replay/result.js';
 
+type Run = [number, number, number, number, number, number];
 const run = (pages: number): Run => [2, pages, 1, 0, 1, 1];
+const starts = (runs: Run[]): Float64Array => startsOf(flat(runs));
 
 describe('cells of a map', () => {
   it('a page each where there is room', () => {

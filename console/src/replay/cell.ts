@@ -37,6 +37,12 @@ export class CellDetail {
 
   soFar(seen: Seen): void {
     if (this.#begun) return;
+    if (seen.event.length === 0) {
+      if (this.#soFar === undefined && this.el.childElementCount === 0) {
+        fill(this.el, h('p', { class: 'dim' }, 'It waits for its turn.'));
+      }
+      return;
+    }
     if (this.#soFar === undefined) {
       const soFar = new SoFar(this.#note);
       this.#soFar = soFar;

@@ -52,7 +52,11 @@ export interface GridState {
 
 function progress({ state, events, cycles, inuse }: CellView, all: number, columns: number): HTMLElement {
   const text =
-    state === 'waiting' ? 'waits' : `${count(events)} events, ${count(cycles)} cycles, ${bytes(inuse)} in use`;
+    state === 'waiting'
+      ? 'waits'
+      : state === 'done'
+        ? 'done; other variations of it go on'
+        : `${count(events)} events, ${count(cycles)} cycles, ${bytes(inuse)} in use`;
   const bar = h('progress', { max: Math.max(1, all), value: events, 'aria-label': 'Simulated' });
   return h('td', { colspan: columns, class: 'going' }, bar, h('span', { class: 'dim' }, text));
 }

@@ -3,7 +3,8 @@
  *
  *      slider ──▶ wait 150 ms ──▶ kept? draw ── else ──▶ GET …/map, which ends the one before ──▶ keep, draw
  *
- * The server simulates each map anew, so the one that nobody waits for any more is given up (it ends there too), and the latest `KEPT` are kept here.
+ * The server simulates each map anew, so the one that nobody waits for any more is given up (it ends there too), and the latest are kept here, up to `KEPT`
+ * runs: 48 MB.
  */
 
 import type { HeapMap } from '../../../src/replay/result.js';
@@ -14,13 +15,16 @@ import { CellGrid, type CellRun } from '../grid.js';
 import { classColour, modeLegend, occupancyColour, pageColour, STATE_WORDS, swatch } from '../map/colour.js';
 import { onTheme } from '../theme.js';
 import { frame } from './chart.js';
-import { type Cells, cellsOf, FREE, MOST, type Run, runAt, SPAN, starts } from './map-cells.js';
+import { type Cells, cellsOf, FIELDS, FREE, flat, MOST, type Runs, runAt, SPAN, starts } from './map-cells.js';
 import { MAP } from './texts.js';
 
 const WAIT = 150;
-const KEPT = 64;
+const KEPT = 2_000_000;
 const PAGE = 8192;
 const STATES = ['free', 'released', 'inUse'] as const;
+
+/** A map as it is kept. */
+type Picture = Omit<HeapMap, 'runs'> & { runs: Runs };
 
 const views = new Set<HeapMapView>();
 onTheme(() => {
@@ -37,9 +41,10 @@ export class HeapMapView {
   readonly #legend = h('div', { class: 'legend', 'aria-label': 'Legend' });
   readonly #arena = h('select', { 'aria-label': 'Arena', hidden: true });
   readonly #draw = oncePerFrame(() => this.#redraw());
-  readonly #kept = new Map<number, HeapMap>();
+  readonly #kept = new Map<number, Picture>();
+  #keptRuns = 0;
   #mode: 'class' | 'occupancy' = 'class';
-  #map: HeapMap | undefined;
+  #map: Picture | undefined;
   #first: Float64Array = new Float64Array(1);
   #cells: Cells = { pages: 1, count: 0, run: new Int32Array() };
   #from = 0;
@@ -108,13 +113,10 @@ export class HeapMapView {
     this.#abort = abort;
     setText(this.#said, `Simulating up to event ${count(event)} …`);
     try {
-      const map = await get<HeapMap>(this.#path(event), abort.signal);
+      const { runs, ...rest } = await get<HeapMap>(this.#path(event), abort.signal);
       if (abort.signal.aborted) return;
-      this.#kept.set(event, map);
-      for (const old of this.#kept.keys()) {
-        if (this.#kept.size <= KEPT) break;
-        this.#kept.delete(old);
-      }
+      const map = { ...rest, runs: flat(runs) };
+      this.#keep(event, map);
       this.#put(map);
     } catch (error) {
       if (abort.signal.aborted) return;
@@ -125,7 +127,17 @@ export class HeapMapView {
     }
   }
 
-  #put(map: HeapMap): void {
+  #keep(event: number, map: Picture): void {
+    this.#kept.set(event, map);
+    this.#keptRuns += map.runs.length / FIELDS;
+    for (const [old, { runs }] of this.#kept) {
+      if (this.#keptRuns <= KEPT || old === event) break;
+      this.#kept.delete(old);
+      this.#keptRuns -= runs.length / FIELDS;
+    }
+  }
+
+  #put(map: Picture): void {
     this.#map = map;
     this.#first = starts(map.runs);
     this.el.removeAttribute('aria-busy');
@@ -153,7 +165,8 @@ export class HeapMapView {
     this.#draw();
   }
 
-  #colour([state, , sizeClass, noscan, slots, used]: Run): string {
+  #colour(runs: Runs, run: number): string {
+    const [state, , sizeClass, noscan, slots, used] = runs.subarray(run * FIELDS, (run + 1) * FIELDS);
     if (state !== SPAN) return pageColour(state === FREE ? 'free' : 'released');
     return this.#mode === 'class'
       ? classColour(sizeClass, noscan === 1)
@@ -168,12 +181,12 @@ export class HeapMapView {
     for (let cell = 0; cell < n; ) {
       let end = cell + 1;
       while (end < n && run[end] === run[cell]) end++;
-      runs.push({ from: cell, count: end - cell, fill: this.#colour(map.runs[run[cell]]) });
+      runs.push({ from: cell, count: end - cell, fill: this.#colour(map.runs, run[cell]) });
       cell = end;
     }
     this.#grid.set(runs, n);
     const pages = [0, 0, 0];
-    for (const [state, size] of map.runs) pages[state] += size;
+    for (let i = 0; i < map.runs.length; i += FIELDS) pages[map.runs[i]] += map.runs[i + 1];
     const states = (['free', 'released'] as const).map((state, i) =>
       swatch(pageColour(state), `${STATE_WORDS[state]}: ${count(pages[i])}`),
     );
@@ -195,8 +208,8 @@ export class HeapMapView {
     if (map === undefined || map.runs.length === 0) return '';
     const { pages: each, run } = this.#cells;
     const page = this.#from + cell * each;
-    const one = map.runs[run[cell] ?? runAt(this.#first, page)];
-    const [state, pages, sizeClass, noscan, slots, used] = one;
+    const at = (run[cell] ?? runAt(this.#first, page)) * FIELDS;
+    const [state, pages, sizeClass, noscan, slots, used] = map.runs.subarray(at, at + FIELDS);
     const where = each === 1 ? `page ${page}` : `pages ${page} to ${Math.min(page + each, map.pages) - 1}, mostly`;
     const many = pages === 1 ? '1 page' : `${count(pages)} pages`;
     if (state !== SPAN) return `${where} · ${STATE_WORDS[STATES[state]]} (${many})`;

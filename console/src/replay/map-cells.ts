@@ -7,7 +7,9 @@
 
 import type { HeapMap } from '../../../src/replay/result.js';
 
-export type Run = HeapMap['runs'][number];
+/** What the runs are kept as: six numbers a run, one after the other, a quarter of what they need as arrays of arrays. */
+export type Runs = Int32Array;
+export const FIELDS = 6;
 export const [FREE, RELEASED, SPAN] = [0, 1, 2];
 
 export const MOST = 16_384;
@@ -20,10 +22,16 @@ export interface Cells {
   run: Int32Array;
 }
 
+export function flat(runs: HeapMap['runs']): Runs {
+  const out = new Int32Array(runs.length * FIELDS);
+  for (let i = 0; i < runs.length; i++) out.set(runs[i], i * FIELDS);
+  return out;
+}
+
 /** First page of each run, and the end of the last. */
-export function starts(runs: readonly Run[]): Float64Array {
-  const out = new Float64Array(runs.length + 1);
-  for (let i = 0; i < runs.length; i++) out[i + 1] = out[i] + runs[i][1];
+export function starts(runs: Runs): Float64Array {
+  const out = new Float64Array(runs.length / FIELDS + 1);
+  for (let i = 0; i + 1 < out.length; i++) out[i + 1] = out[i] + runs[i * FIELDS + 1];
   return out;
 }
 

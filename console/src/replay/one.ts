@@ -6,7 +6,7 @@
  */
 
 import { ApiError, attempt, get, request, send } from '../api.js';
-import { curlBox, curlLine } from '../curl.js';
+import { curlBox, curlLine, curlText } from '../curl.js';
 import { button, type Fact, facts, fill, h, prose, setText } from '../dom.js';
 import { bytes, count, percent, perSecond, seconds } from '../format.js';
 import type { StreamState } from '../stream.js';
@@ -215,19 +215,17 @@ export class One {
       this.#progress,
       h('progress', { max: 1, value: share ?? undefined, 'aria-label': 'Progress' }),
       h('p', { class: 'dim' }, what.join(' · ')),
-      curlBox(
-        `${curlLine('GET', `v1/replays/${id}/events`).querySelector('code')?.textContent?.replace('curl -s', 'curl -sN')}`,
-      ),
+      curlBox(curlText('GET', `v1/replays/${id}/events`).replace('curl -s', 'curl -sN')),
     );
   }
 
-  #drawGrid({ cells, advice, ingest }: ReplayView): void {
+  #drawGrid({ cells, advice, events }: ReplayView): void {
     const focused = document.activeElement?.getAttribute('data-cell');
     const state = {
       cells,
       chosen: this.#chosen,
       recommended: advice?.recommended ?? null,
-      events: ingest?.streamed ?? 0,
+      events,
     };
     const left = this.#grid.querySelector('.scroll')?.scrollLeft ?? 0;
     const table = gridTable(state, (cell) => this.#on.go(cell));

@@ -66,6 +66,8 @@ interface Common {
   hash: string | null;
   bytes: number;
   variations: number;
+  /** That each simulation plays. */
+  events: number;
   progress: Progress;
 }
 

@@ -70,6 +70,7 @@ export function replayView(replay: Replay, cached = false) {
     ingest,
     bytes,
     variations,
+    events: replay.events,
     progress: progressView(replay),
     cells: replay.cells.map(({ settings, headline, ranges }, i) => ({
       ...seen[i],

@@ -267,6 +267,7 @@ const common = {
   hash: orNull(Text('SHA-256 of the recording, hex')),
   bytes: Bytes('Of its results on disk'),
   variations: Count('Simulations of each concurrent setting'),
+  events: Count('Events that each simulation plays; 0 while parsing'),
   progress: Progress,
 };
 
