@@ -51,7 +51,7 @@ export function curveChart(cells: CellView[], { curve, recommended }: Advice, no
     format: percent,
     range: { x: () => [low - pad, high + pad] },
     series: ({ colour: name }, i) => ({
-      ...(i === 0 ? { width: 1.5, spanGaps: true } : { paths: () => null }),
+      ...(i === 1 ? { width: 1.5, spanGaps: true } : { paths: () => null }),
       points: { show: true, size: 8, fill: () => colour(name) },
     }),
     above: (u) => drawNames(u, points, recommended),
@@ -59,7 +59,8 @@ export function curveChart(cells: CellView[], { curve, recommended }: Advice, no
   // uPlot wants ascending x; settings with the same memory are told apart by less than a byte.
   let last = Number.NEGATIVE_INFINITY;
   const x = xs.map((value) => (last = value > last ? value : last + 1e-3));
-  chart.set([x, points.map((p) => (p.on ? p.y : null)), points.map((p) => (p.on ? null : p.y))]);
+  // The curve last: where points coincide, it is what is seen.
+  chart.set([x, points.map((p) => (p.on ? null : p.y)), points.map((p) => (p.on ? p.y : null))]);
   return chart;
 }
 

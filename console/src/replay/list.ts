@@ -3,6 +3,7 @@
 import { attempt, get, send } from '../api.js';
 import { button, fill, h } from '../dom.js';
 import { bytes, count, seconds } from '../format.js';
+import { pressed } from './pressed.js';
 import { ended, type Listed, type ReplayList, type State } from './types.js';
 
 const BUSY = 1_000;
@@ -67,7 +68,7 @@ export class List {
       if (abort.signal.aborted) return;
       if (list !== undefined) {
         busy = list.replays.some(({ state }) => !ended(state));
-        this.#show(list);
+        if (!pressed()) this.#show(list);
         this.#read(list);
       }
     }

@@ -15,6 +15,7 @@ import type { Chart } from './chart.js';
 import { curveChart } from './curve.js';
 import { gridTable } from './grid-table.js';
 import { STATE_WORDS, when } from './list.js';
+import { pressed } from './pressed.js';
 import { problemNotice } from './start.js';
 import { save } from './tables.js';
 import { ended, type ReplayDocument, type ReplayView } from './types.js';
@@ -131,6 +132,10 @@ export class One {
   #draw(): void {
     const { view } = this.#watch;
     if (view === undefined) return;
+    if (pressed()) {
+      this.#soon();
+      return;
+    }
     if (this.#chosen >= view.cells.length) this.#chosen = 0;
     setText(this.#title, view.name);
     setText(this.#state, STATE_WORDS[view.state]);

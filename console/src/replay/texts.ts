@@ -90,16 +90,16 @@ export const CURVE = {
     'Only settings that differ from the base in GOGC and GOMEMLIMIT, kept their limit and did not fill the heap can be on it.',
   lines: [
     {
-      label: 'on the curve',
-      metric: 'advice.curve',
-      meaning: 'peak of HeapSys - HeapReleased, and the CPU share of the collector: middles of their ranges',
-      colour: 's1',
-    },
-    {
       label: 'others',
       metric: 'cells[].headline',
       meaning: 'peakRetained and gcCpu of all other settings',
       colour: 's6',
+    },
+    {
+      label: 'on the curve',
+      metric: 'advice.curve',
+      meaning: 'peak of HeapSys - HeapReleased, and the CPU share of the collector: middles of their ranges',
+      colour: 's1',
     },
   ] satisfies Line[],
 };
