@@ -199,7 +199,8 @@ describe.skipIf(CHROMIUM === undefined)('the console', () => {
     await live(page);
     // The heap is a new one.
     await expect.poll(() => text('.legend'), SOON).toContain('in use: 0 pages');
-    expect(complaints).toEqual([]);
+    // A request that met the server on its way out was told so: the browser reports every answer that is an error.
+    expect(complaints.splice(0).filter((text) => !text.includes('status of 503'))).toEqual([]);
   });
 
   test('a server with a token asks for it', async () => {
