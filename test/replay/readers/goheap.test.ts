@@ -1,5 +1,6 @@
 /** goheap's own recordings, as its reader sees them. */
 
+import type { AddressInfo } from 'node:net';
 import { expect, it } from 'vitest';
 import { KIND_SHIFT, Kind } from '../../../src/replay/events.js';
 import { Parser } from '../../../src/replay/ingest.js';
@@ -63,12 +64,16 @@ it('reads what a heap has written', async () => {
   const t = await testApp();
   try {
     const { addresses } = (await t.post('alloc', { size: 48, count: 50 })).body;
-    const answer = t.get('recording?seconds=1');
-    await expect.poll(() => t.host.recorded).toBe(true);
+    await t.app.listen({ host: '127.0.0.1', port: 0 });
+    const { port } = t.app.server.address() as AddressInfo;
+    // It has begun when it answers, and ends when it is told to.
+    const answer = await fetch(`http://127.0.0.1:${port}/v1/heaps/t/recording?seconds=3600`);
+    expect(answer.status).toBe(200);
     await t.post('free', { addresses: addresses.slice(10), reuse: 'immediate' });
     await t.post('alloc', { size: 48, count: 30, noscan: false });
     await t.post('alloc', { size: 3, count: 100 });
-    const text = (await answer).body;
+    t.lifecycle.signal.dispatchEvent(new Event('abort'));
+    const text = await answer.text();
     const { mallocs, frees, bytes, older, reused, live } = play(text);
     expect([mallocs, frees, older.size]).toEqual([130, 40, 50]);
     expect(read(text).report).toMatchObject({
