@@ -84,7 +84,7 @@ export class GoReplay {
     const file = join(this.directory, 'events.bin');
     writeFileSync(file, Buffer.concat(trace.chunks.map((c) => Buffer.from(c.buffer, c.byteOffset, c.byteLength))));
     const ran = this.run(join(this.directory, 'replay'), [...args, file], { GOMAXPROCS: '1', GOGC: gogc });
-    if (ran.status !== 0) throw new Error(`bench/go/replay: ${ran.stderr}`);
+    if (ran.status !== 0) throw new Error(`bench/go/replay: ${ran.error?.message ?? ran.stderr}`);
     return ran.stdout
       .trim()
       .split('\n')

@@ -45,6 +45,7 @@ import {
 import { addHeapScan, setHeapLive, setHeapMarked, setHeapScan } from '../heap/live.js';
 import { prepareForSweep } from '../heap/mcache.js';
 import { sumStat } from '../heap/memstats.js';
+import { mappedPages } from '../heap/mheap.js';
 import { PAGE_SIZE } from '../heap/sizeclass.js';
 import { sweepAll } from '../heap/sweep.js';
 import { scanSpan } from './mark.js';
@@ -92,7 +93,8 @@ export function startMark(h: Heap, p: P, why: number): void {
   const cycle = h.pacer + CYCLE_AT;
   sweepAll(h, p);
   completeSweep(h);
-  m.fill(0, h.pageMarks, h.pageMarks + Math.ceil(h.pages / 32));
+  // Pages beyond those that the heap has grown to never had a mark.
+  m.fill(0, h.pageMarks, h.pageMarks + Math.ceil(mappedPages(h) / 32));
   clearQueues(h);
   m[at + H_ROOT_NEXT] = 1;
   m[at + H_ROOT_END] = m[at + H_SPAN_NEXT] + (h.hollow ? 1 : 0);

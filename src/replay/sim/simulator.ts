@@ -19,7 +19,7 @@ import { Collector, type World } from '../../gc/collector.js';
 import { gcCycle } from '../../gc/cycle.js';
 import { gctraceLine } from '../../gc/gctrace.js';
 import { initLimiter, updateLimiter } from '../../gc/limits.js';
-import { C_GLOBALS_SCAN, C_LAST_STACK_SCAN, C_MAX_STACK_SCAN } from '../../gc/pacer.js';
+import { C_GLOBALS_SCAN, C_LAST_STACK_SCAN, C_MAX_STACK_SCAN, type Pacer } from '../../gc/pacer.js';
 import { configure } from '../../gc/pacing.js';
 import { cycleRecords } from '../../gc/record.js';
 import { CYCLE_AT, pacerOf, Why, Y_LAST_GC_NS, Y_PAUSE_CPU_NS } from '../../gc/state.js';
@@ -71,7 +71,7 @@ const SPAN_BITS = 64;
 const SPAN_SET = 6208;
 const START_CLASSES = 35;
 /** HeapInuse has to pass its last peak by this before everything is looked at again. */
-const PEAK_STEP = 1.005;
+const PEAK_STEP = 1.01;
 
 /** What is known of a recording before it is simulated; null while it is still being parsed. */
 export interface Extent {
@@ -105,6 +105,7 @@ export class Simulator {
   /** Greatest values seen at ticks; of pauses, ever. Bytes and seconds. */
   readonly greatest = { inuse: 0, retained: 0, live: 0, released: 0, pause: 0 };
   private readonly clock: Clock;
+  private readonly pacer: Pacer;
   private readonly collectors: Collector[];
   private readonly extent: Extent;
   private readonly until: number;
@@ -130,6 +131,7 @@ export class Simulator {
     const { reserve, arenaSize, gomaxprocs: procs } = settings;
     const h = Heap.create({ reserve, arenaSize, procs, hollow: true });
     this.h = h;
+    this.pacer = pacerOf(h);
     h.now = () => 0;
     h.unix = () => 0;
     this.budget = new Float64Array(procs);
@@ -310,7 +312,7 @@ export class Simulator {
         inuse,
         retained,
         sys: retained + released,
-        goal: Math.min(pacerOf(h).heapGoal(), Number.MAX_SAFE_INTEGER),
+        goal: Math.min(this.pacer.heapGoal(), Number.MAX_SAFE_INTEGER),
         cycles: h.scalar(H_NUM_GC) - this.firstCycle,
         gcNs: this.gcNs,
       },

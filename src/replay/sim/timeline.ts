@@ -1,8 +1,8 @@
 /**
  * The timeline: what a simulation looked like, in at most 2,000 intervals of equally many events, without knowing beforehand how many there are.
  *
- *      tick       every 64 events at first: one look at the sizes
- *      interval   4 ticks: least, mean and greatest value; where memory went at its end
+ *      tick       every 256 events at first: one look at the sizes
+ *      interval   2 ticks: least, mean and greatest value; where memory went at its end
  *
  * When 2,000 intervals are full, neighbours are merged in pairs, and ticks are twice as far apart from then on. So a short recording and one of a
  * billion events cost the same memory, and looking stays rare beside the work.
@@ -11,8 +11,8 @@
 import { type Series, type Timeline, WHERE_PARTS, type Where } from '../result.js';
 
 export const MAX_INTERVALS = 2000;
-const TICKS = 4;
-const FIRST_TICK = 64;
+const TICKS = 2;
+const FIRST_TICK = 256;
 
 /** One look. Sizes in bytes, time in ns. */
 export interface Look {

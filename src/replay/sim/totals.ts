@@ -13,6 +13,7 @@ import {
   T_LARGE_ALLOC_COUNT,
   T_LARGE_FREE,
   T_LARGE_FREE_COUNT,
+  T_REFILLS,
   T_SMALL_ALLOC,
   T_SMALL_FREE,
   T_TINY_ALLOCS,
@@ -20,6 +21,12 @@ import {
 import { S_ALLOC_COUNT, S_COUNT_BEFORE } from '../../heap/mspan.js';
 import { CLASS_TO_SIZE, NUM_SIZE_CLASSES, NUM_SPAN_CLASSES, PAGE_SIZE } from '../../heap/sizeclass.js';
 import type { Sample } from '../result.js';
+
+/** Whether a span of the class was ever cached: most programs use a third of the classes. */
+export function everUsed(h: Heap, spc: number): boolean {
+  for (const p of h.ps) if (h.f[p.stats + T_REFILLS + spc] !== 0) return true;
+  return false;
+}
 
 /** HeapAlloc: bytes of allocated slots, counting what the mcaches handed out. */
 export function heapAlloc(h: Heap): number {
@@ -32,7 +39,7 @@ export function heapAlloc(h: Heap): number {
       n += (f[at + T_SMALL_ALLOC + c] - f[at + T_SMALL_FREE + c]) * CLASS_TO_SIZE[c];
     for (let spc = 2; spc < NUM_SPAN_CLASSES; spc++) {
       const s = m[p.at + P_ALLOC + spc];
-      n += (m[s + S_ALLOC_COUNT] - m[s + S_COUNT_BEFORE]) * CLASS_TO_SIZE[spc >> 1];
+      if (s !== h.spans) n += (m[s + S_ALLOC_COUNT] - m[s + S_COUNT_BEFORE]) * CLASS_TO_SIZE[spc >> 1];
     }
   }
   return n;

@@ -15,7 +15,7 @@ import { metadataSys } from '../../heap/memstats.js';
 import { Where as Place, S_ALLOC_COUNT, S_NELEMS } from '../../heap/mspan.js';
 import { CLASS_TO_SIZE, NUM_SPAN_CLASSES, PAGE_SIZE, SPC_TO_NELEMS, TINY_SIZE } from '../../heap/sizeclass.js';
 import type { Where } from '../result.js';
-import { heapAlloc } from './totals.js';
+import { everUsed, heapAlloc } from './totals.js';
 
 /** What the program holds. */
 export interface Held {
@@ -34,6 +34,7 @@ export function whereNow(h: Heap, held: Held): Where {
   let cached = 0;
   let reusable = 0;
   for (let spc = 2; spc < NUM_SPAN_CLASSES; spc++) {
+    if (!everUsed(h, spc)) continue;
     const size = CLASS_TO_SIZE[spc >> 1];
     let slots = 0;
     for (let list = Place.partial0; list <= Place.full1; list++) {
