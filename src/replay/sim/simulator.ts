@@ -71,7 +71,7 @@ const SPAN_BITS = 64;
 const SPAN_SET = 6208;
 const START_CLASSES = 35;
 /** HeapInuse has to pass its last peak by this before everything is looked at again. */
-const PEAK_STEP = 1.01;
+const PEAK_STEP = 1.02;
 
 /** What is known of a recording before it is simulated; null while it is still being parsed. */
 export interface Extent {
@@ -149,6 +149,7 @@ export class Simulator {
     this.clock = new Clock(h, this.program.work, settings.costs, settings.timeBase, stw);
     this.runtime();
     configure(h, settings.gogc, settings.memoryLimit ?? Number.POSITIVE_INFINITY);
+    if (extent.slots !== null && extent.slots > 0) this.program.objects.grow(extent.slots - 1);
     this.program.prepare(settings.rootsTable === 'exact' ? (extent.slots ?? 0) : 0);
     if (this.program.held.requested > 0) {
       // What Go does before its program's first instruction is over: the pacer has a live heap to start from.
