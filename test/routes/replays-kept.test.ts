@@ -150,8 +150,8 @@ describe('the oldest make room', () => {
   it('by bytes, recordings included', async () => {
     const server = await replayServer({ GOHEAP_REPLAY_DISK: '1MiB' });
     const all: string[] = [];
-    // About 300 KB of a recording each, and results.
-    for (const pairs of [20_000, 20_001, 20_002]) all.push(await done(server, '?variations=1', pairs));
+    // About 400 KB of a recording each, and results: two fit.
+    for (const pairs of [26_000, 26_001, 26_002]) all.push(await done(server, '?variations=1', pairs));
     await expect.poll(() => ids(server)).not.toContain(all[0]);
     const { replays, bytes } = (await server.get()).body;
     expect(replays[0].id).toBe(all[2]);
