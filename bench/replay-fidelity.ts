@@ -9,31 +9,17 @@
  * mean      of HeapInuse over the samples, GOGC=50, 100, 200, against the median of 13 runs of real Go, which themselves differ by the range in brackets
  */
 
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { median, ROOT } from './processes.js';
-import { compare, cyclesOf, type GoRun, goldenRuns } from './replay-golden.js';
+import { median } from './processes.js';
+import { compare, cyclesOf, type GoRun, goldenRuns, meanInuse, variationOfGo } from './replay-golden.js';
 import { traces } from './replay-traces.js';
 
-interface Variation {
-  runs: Record<string, Record<string, { meanInuse: number[]; numGC: number[] }>>;
-}
-
-const variation = JSON.parse(
-  readFileSync(join(ROOT, 'test/fixtures/golden/replay/variation.json'), 'utf8'),
-) as Variation;
+const variation = variationOfGo();
 
 const percent = (x: number): string => `${x >= 0 ? '+' : '−'}${Math.abs(100 * x).toFixed(1)} %`;
 const range = (values: number[]): string => {
   const [least, most] = [Math.min(...values), Math.max(...values)];
   return least === most ? String(least) : `${least}–${most}`;
 };
-
-function meanOf(run: GoRun): number {
-  const samples = run.samples as NonNullable<GoRun['samples']>;
-  const at = samples.columns.indexOf('heap_inuse');
-  return samples.rows.reduce((sum, row) => sum + row[at] - run.baseline.heap_inuse, 0) / samples.rows.length;
-}
 
 console.log(
   '| recording | exact: HeapAlloc, HeapInuse | forced | stw 50, 100, 200 | GOGC=50, 100, 200 | limit | mean HeapInuse |',
@@ -52,7 +38,7 @@ for await (const trace of traces()) {
   const concurrent = [50, 100, 200].map((g) => cycles(`gogc${g}-noscan`)).join(', ');
   const means = [50, 100, 200].map((g) => {
     const [run] = runsOf(`gogc${g}-noscan`);
-    const golden = meanOf(run);
+    const golden = meanInuse(run);
     const real = [golden, ...(variation.runs[trace.name]?.[g]?.meanInuse ?? [])];
     const ours = (1 + compare(run, trace).meanInuse) * golden;
     const middle = median(real);

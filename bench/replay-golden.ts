@@ -128,3 +128,19 @@ export function compare(
   out.meanInuse = ours / theirs - 1;
   return out;
 }
+
+/** Mean HeapInuse of a golden run's samples, above its baseline. */
+export function meanInuse(run: GoRun): number {
+  const samples = run.samples as NonNullable<GoRun['samples']>;
+  const at = samples.columns.indexOf('heap_inuse');
+  return samples.rows.reduce((sum, row) => sum + row[at] - run.baseline.heap_inuse, 0) / samples.rows.length;
+}
+
+/** What real Go does when it repeats itself, by recording and GOGC (`100-scan`: with pointers): twelve more runs, sorted. */
+export interface Variation {
+  runs: Record<string, Record<string, { meanInuse: number[]; numGC: number[] }>>;
+}
+
+export function variationOfGo(): Variation {
+  return JSON.parse(readFileSync(join(ROOT, 'test/fixtures/golden/replay/variation.json'), 'utf8')) as Variation;
+}

@@ -1,19 +1,11 @@
 /** What stands around the settings: what was recorded, what to keep in mind, reality beside the prediction, two recordings side by side. */
 
 import type { Overlay, OverlayRow } from '../../src/replay/profile/overlay.js';
+import { COMPARED_TITLES, comparedNumber } from '../../src/replay/report/compared.js';
 import { toleratedIn } from '../../src/replay/report/ingest-text.js';
 import type { PageDocument } from '../../src/replay/report/page-data.js';
-import {
-  count,
-  countRange,
-  percent,
-  percentRange,
-  size,
-  sizeRange,
-  time,
-  timeRange,
-} from '../../src/replay/report/units.js';
-import type { ComparedNumber, Comparison } from '../../src/replay/whatif/compare.js';
+import { count, percent, size, time } from '../../src/replay/report/units.js';
+import type { Comparison } from '../../src/replay/whatif/compare.js';
 import { h, section, table } from './dom.js';
 import { plot } from './plots.js';
 
@@ -117,23 +109,6 @@ function overlayPlot({ predicted, measured }: Overlay): HTMLElement {
   });
 }
 
-const TITLES: Record<ComparedNumber['name'], string> = {
-  events: 'events',
-  totalAlloc: 'allocated in all',
-  peakLive: 'peak live',
-  meanInuse: 'mean in use',
-  peakRetained: 'peak retained',
-  cycles: 'cycles',
-  gcCpu: 'GC CPU',
-  gcCpuSeconds: 'GC CPU time',
-};
-
-function compared(name: ComparedNumber['name'], range: ComparedNumber['before']): string {
-  if (name === 'events' || name === 'cycles') return countRange(range);
-  if (name === 'gcCpu') return percentRange(range);
-  return name === 'gcCpuSeconds' ? timeRange(range) : sizeRange(range);
-}
-
 export function comparisonSection({ before, after, cells, classes }: Comparison): HTMLElement {
   const tables = cells.map((cell) =>
     h(
@@ -143,9 +118,9 @@ export function comparisonSection({ before, after, cells, classes }: Comparison)
       table(
         ['', 'before', 'after', ''],
         cell.numbers.map((n) => [
-          TITLES[n.name],
-          compared(n.name, n.before),
-          compared(n.name, n.after),
+          COMPARED_TITLES[n.name],
+          comparedNumber(n.name, n.before),
+          comparedNumber(n.name, n.after),
           n.same ? '~' : signed(n.percent),
         ]),
       ),

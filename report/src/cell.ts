@@ -1,5 +1,6 @@
 /** One setting in detail: memory over time, where it went, size classes, lifetimes, the log of its collections. */
 
+import { classCells } from '../../src/replay/report/objects-text.js';
 import type { PageResult } from '../../src/replay/report/page-data.js';
 import { count, percent, short, size, time } from '../../src/replay/report/units.js';
 import { WHERE_PARTS, type Where } from '../../src/replay/result.js';
@@ -78,20 +79,11 @@ function whereTable(where: Where): HTMLElement {
 }
 
 export function classesSection(result: PageResult, name: string): HTMLElement {
-  const rows = result.classes.map((row) => {
-    const handed = row.requestedBytes + row.rounding;
-    return [
-      row.sizeClass === 0 ? 'large' : String(row.sizeClass),
-      row.sizeClass === 0 ? '' : count(row.size),
-      row.noscan ? 'noscan' : 'scan',
-      count(row.requests),
-      size(row.requestedBytes),
-      handed === 0 ? '' : percent(row.rounding / handed),
-      count(row.spans),
-      row.spans === 0 ? '' : meter(row.occupancy),
-      size(row.spanBytes),
-    ];
-  });
+  const rows = result.classes.map((row) => [
+    ...classCells(row),
+    row.spans === 0 ? '' : meter(row.occupancy),
+    size(row.spanBytes),
+  ]);
   const head = ['class', 'slot', '', 'requests', 'asked for', 'rounding', 'spans', 'full', 'span bytes'];
   const suggestions = result.suggestions.map(({ text }) => h('li', {}, text));
   return section(

@@ -44,8 +44,6 @@ export function setHeapScan(h: Heap, words: number): void {
   else h.m[h.mheap + H_HEAP_SCAN] = words;
 }
 
-export const heapMarked = (h: Heap): number => (h.hollow ? h.f[h.gcStats + G_MARKED] : h.m[h.mheap + H_HEAP_MARKED]);
-
 export function setHeapMarked(h: Heap, words: number): void {
   if (h.hollow) h.f[h.gcStats + G_MARKED] = words;
   else h.m[h.mheap + H_HEAP_MARKED] = words;

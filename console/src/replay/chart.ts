@@ -7,6 +7,7 @@
 
 import uPlot from 'uplot';
 import { h, oncePerFrame } from '../dom.js';
+import { fade } from '../series/ink.js';
 import { type Explained, type Panel, panel, savePng } from '../series/panel.js';
 import type { Line } from '../series/plots.js';
 import { colour, onTheme } from '../theme.js';
@@ -47,12 +48,6 @@ export interface ChartSpec {
   pick?(x: number): void;
   /** Charts of one key share a cursor. */
   sync?: string;
-}
-
-/** Of a colour as the browser resolves it. */
-export function fade(css: string, alpha: number): string {
-  const [r, g, b] = css.match(/[0-9.]+/g) ?? [0, 0, 0];
-  return `rgba(${r}, ${g}, ${b}, ${alpha})`;
 }
 
 /** All charts there are, for colours that change. */
@@ -193,25 +188,6 @@ export class Chart {
       hooks,
     };
   }
-}
-
-/** Vertical lines at these x, at most one a pixel. */
-export function verticals(u: uPlot, xs: Iterable<number>, name: string, width = 1): void {
-  const { ctx, bbox } = u;
-  ctx.save();
-  ctx.beginPath();
-  ctx.strokeStyle = colour(name);
-  ctx.lineWidth = Math.max(1, width * devicePixelRatio);
-  let last = -1;
-  for (const at of xs) {
-    const x = Math.round(u.valToPos(at, 'x', true));
-    if (x === last || x < bbox.left || x > bbox.left + bbox.width) continue;
-    last = x;
-    ctx.moveTo(x + 0.5, bbox.top);
-    ctx.lineTo(x + 0.5, bbox.top + bbox.height);
-  }
-  ctx.stroke();
-  ctx.restore();
 }
 
 /** A frame with a title and an info text, for what is no plot of lines. */

@@ -4,9 +4,10 @@ import type uPlot from 'uplot';
 import { WHERE_PARTS } from '../../../src/replay/result.js';
 import { h } from '../dom.js';
 import { bytes, count, seconds, short } from '../format.js';
+import { fade, verticals } from '../series/ink.js';
 import type { Line } from '../series/plots.js';
 import { colour } from '../theme.js';
-import { Chart, fade, verticals } from './chart.js';
+import { Chart } from './chart.js';
 import { LIVE, TIMELINE, WHERE, WHERE_TEXTS } from './texts.js';
 import type { Result, Seen } from './types.js';
 

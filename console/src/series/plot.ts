@@ -5,7 +5,7 @@
 
 import uPlot from 'uplot';
 import { colour, onTheme } from '../theme.js';
-import type { Cycle } from '../types.js';
+import { fade, verticals } from './ink.js';
 import { type Panel, panel, savePng } from './panel.js';
 import type { Plot } from './plots.js';
 import type { Window } from './window.js';
@@ -79,6 +79,11 @@ export class SeriesPlot {
     return [xs, ...this.#plot.lines.map(({ of }) => cycles.map(of))];
   }
 
+  /** Where each cycle began. */
+  #starts(): number[] {
+    return this.#window.cycles.map((cycle) => Date.parse(cycle.startedAt) / 1000);
+  }
+
   #options(width: number): uPlot.Options {
     const plot = this.#plot;
     const grid = { stroke: () => colour('line'), width: 1 };
@@ -91,7 +96,7 @@ export class SeriesPlot {
       }
       const out: uPlot.Series = { ...common, points: { show: false }, spanGaps: false };
       if (line.dash !== undefined) out.dash = line.dash;
-      if (line.area === true) out.fill = () => fade(colour(line.colour));
+      if (line.area === true) out.fill = () => fade(colour(line.colour), 0.13);
       return out;
     });
     return {
@@ -113,31 +118,7 @@ export class SeriesPlot {
         },
       ],
       series: [{ value: '{HH}:{mm}:{ss}' }, ...series],
-      hooks: { drawClear: [(u) => drawCycles(u, this.#window.cycles)] },
+      hooks: { drawClear: [(u) => verticals(u, this.#starts(), 'gc-line')] },
     };
   }
-}
-
-function fade(css: string): string {
-  const [r, g, b] = css.match(/[0-9.]+/g) ?? [0, 0, 0];
-  return `rgba(${r}, ${g}, ${b}, 0.13)`;
-}
-
-/** A vertical line where each cycle began, below everything else. */
-function drawCycles(u: uPlot, cycles: readonly Cycle[]): void {
-  const { ctx, bbox } = u;
-  ctx.save();
-  ctx.beginPath();
-  ctx.strokeStyle = colour('gc-line');
-  ctx.lineWidth = Math.max(1, devicePixelRatio);
-  let last = -1;
-  for (const cycle of cycles) {
-    const x = Math.round(u.valToPos(Date.parse(cycle.startedAt) / 1000, 'x', true));
-    if (x === last || x < bbox.left || x > bbox.left + bbox.width) continue;
-    last = x;
-    ctx.moveTo(x + 0.5, bbox.top);
-    ctx.lineTo(x + 0.5, bbox.top + bbox.height);
-  }
-  ctx.stroke();
-  ctx.restore();
 }

@@ -9,7 +9,6 @@ import { createHash } from 'node:crypto';
 import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import * as zlib from 'node:zlib';
 import { type IngestReport, ReplayInputError } from '../events.js';
 import { type Parsed, type ParseProgress, type ParseSource, parse } from '../parse.js';
 import { calibrate, calibrateFromMemStats } from '../profile/calibrate.js';
@@ -19,7 +18,8 @@ import { ProfileStream, type StreamPlan } from '../profile/generator.js';
 import type { HeapProfile } from '../profile/heapprofile.js';
 import { type GoMemStats, parseMemStats } from '../profile/memstats-text.js';
 import { modelFromProfile, modelFromTwo, perOperation, type RateModel } from '../profile/model.js';
-import { isProfile, MAX_PROFILE_BYTES, readProfile } from '../profile/read.js';
+import { collectProfile, looksLikeProfile, PROFILE_HEAD, peekProfile } from '../profile/peek.js';
+import { MAX_PROFILE_BYTES, readProfile } from '../profile/read.js';
 import type { ProfileFacts } from '../report/document.js';
 import { openTrace } from '../source.js';
 import { TraceStore } from '../store.js';
@@ -42,9 +42,6 @@ export interface Reality {
   readonly memStats: GoMemStats | undefined;
 }
 
-/** Bytes of a file that tell whether it is a profile, and what they may unpack to. */
-const HEAD = 4096;
-const HEAD_UNPACKED = 8 * 2 ** 20;
 /** Logs are text that people keep: more than this is another file. */
 const MAX_LOG = 256 * 2 ** 20;
 const STEP = 1 << 16;
@@ -81,54 +78,22 @@ async function open(
   openTrace(file);
   if (!statSync(file).isFile()) return { name, source: { path: file } };
   const head: Buffer[] = [];
-  for await (const piece of createReadStream(file, { end: HEAD - 1 }).on('error', () => {})) head.push(piece);
+  for await (const piece of createReadStream(file, { end: PROFILE_HEAD - 1 }).on('error', () => {})) head.push(piece);
   if (!looksLikeProfile(Buffer.concat(head))) return { name, source: { path: file } };
   if (statSync(file).size > MAX_PROFILE_BYTES) {
-    throw new ReplayInputError('replay-too-large', `${name}: no heap profile has more than ${MAX_PROFILE_BYTES} bytes`);
+    throw new ReplayInputError('replay-too-large', tooLarge(name, MAX_PROFILE_BYTES));
   }
   return { name, bytes: readFileSync(file) };
 }
 
+const tooLarge = (name: string, most: number): string => `${name}: no heap profile has more than ${most} bytes`;
+
 /** Standard input cannot be read twice: what was looked at goes before the rest. */
 async function openStdin(): Promise<HeapProfileFile | { readonly name: string; readonly source: ParseSource }> {
   const name = 'standard input';
-  const iterator = openTrace('-').chunks[Symbol.asyncIterator]();
-  const head: Uint8Array[] = [];
-  let have = 0;
-  while (have < HEAD) {
-    const next = await iterator.next();
-    if (next.done) break;
-    head.push(next.value);
-    have += next.value.length;
-  }
-  async function* all(): AsyncGenerator<Uint8Array> {
-    yield* head;
-    yield* { [Symbol.asyncIterator]: () => iterator };
-  }
-  if (!looksLikeProfile(Buffer.concat(head).subarray(0, HEAD))) return { name, source: { stream: all() } };
-  const pieces: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const piece of all()) {
-    bytes += piece.length;
-    if (bytes > MAX_PROFILE_BYTES) {
-      throw new ReplayInputError(
-        'replay-too-large',
-        `${name}: no heap profile has more than ${MAX_PROFILE_BYTES} bytes`,
-      );
-    }
-    pieces.push(piece);
-  }
-  return { name, bytes: Buffer.concat(pieces) };
-}
-
-function looksLikeProfile(head: Uint8Array): boolean {
-  if (head[0] !== 0x1f || head[1] !== 0x8b) return isProfile(head);
-  try {
-    const flush = { finishFlush: zlib.constants.Z_SYNC_FLUSH, maxOutputLength: HEAD_UNPACKED };
-    return isProfile(zlib.gunzipSync(head, flush).subarray(0, HEAD));
-  } catch {
-    return false;
-  }
+  const { stream, isProfile } = await peekProfile(openTrace('-').chunks);
+  if (!isProfile) return { name, source: { stream } };
+  return { name, bytes: await collectProfile(stream, MAX_PROFILE_BYTES, (most) => tooLarge(name, most)) };
 }
 
 function traceInput(

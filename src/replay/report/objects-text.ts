@@ -10,6 +10,20 @@ const CLASSES = 12;
 /** How often an object was collected around, in the buckets of Lifetimes.cycles. */
 export const SURVIVED = ['0', '1', '2', '3', '4-7', '8-15', '16+'];
 
+/** A class's cells up to its spans. */
+export function classCells(row: ClassRow): string[] {
+  const handed = row.requestedBytes + row.rounding;
+  return [
+    row.sizeClass === 0 ? 'large' : String(row.sizeClass),
+    row.sizeClass === 0 ? '' : count(row.size),
+    row.noscan ? 'noscan' : 'scan',
+    count(row.requests),
+    size(row.requestedBytes),
+    handed === 0 ? '' : percent(row.rounding / handed),
+    count(row.spans),
+  ];
+}
+
 export function classesText(result: SimResult, width: number): string[] {
   const { classes, suggestions } = result;
   // Where it matters: spans at the peak, or requests.
@@ -18,18 +32,8 @@ export function classesText(result: SimResult, width: number): string[] {
   const rows = [['class', 'slot', '', 'requests', 'bytes asked', 'rounding', 'spans', 'full', 'span bytes']];
   for (const row of classes) {
     if (!shown.has(row)) continue;
-    const handed = row.requestedBytes + row.rounding;
-    rows.push([
-      row.sizeClass === 0 ? 'large' : String(row.sizeClass),
-      row.sizeClass === 0 ? '' : count(row.size),
-      row.noscan ? 'noscan' : 'scan',
-      count(row.requests),
-      size(row.requestedBytes),
-      handed === 0 ? '' : percent(row.rounding / handed),
-      count(row.spans),
-      row.spans === 0 ? '' : percent(row.occupancy),
-      size(row.spanBytes),
-    ]);
+    const full = row.spans === 0 ? '' : percent(row.occupancy);
+    rows.push([...classCells(row), full, size(row.spanBytes)]);
   }
   const lines = table(rows, { indent: '  ', left: [2] });
   if (classes.length > CLASSES) {

@@ -2,12 +2,13 @@
 
 import type { Overlay, OverlayRow } from '../profile/overlay.js';
 import type { Advice } from '../whatif/advice.js';
-import type { ComparedNumber, Comparison } from '../whatif/compare.js';
+import type { Comparison } from '../whatif/compare.js';
 import type { LimitSearch } from '../whatif/limit.js';
+import { COMPARED_TITLES, comparedNumber } from './compared.js';
 import type { Cell } from './document.js';
 import { bar } from './plot.js';
 import { table, wrap } from './text-table.js';
-import { count, countRange, percent, percentRange, size, sizeRange, timeRange } from './units.js';
+import { count, countRange, percent, percentRange, size, sizeRange } from './units.js';
 
 const BAR = 20;
 
@@ -72,23 +73,6 @@ export function overlayText(overlay: Overlay, name: string, width: number): stri
   return lines;
 }
 
-const TITLES: Record<ComparedNumber['name'], string> = {
-  events: 'events',
-  totalAlloc: 'allocated in all',
-  peakLive: 'peak live',
-  meanInuse: 'mean in use',
-  peakRetained: 'peak retained',
-  cycles: 'cycles',
-  gcCpu: 'GC CPU',
-  gcCpuSeconds: 'GC CPU time',
-};
-
-function comparedNumber(name: ComparedNumber['name'], range: ComparedNumber['before']): string {
-  if (name === 'events' || name === 'cycles') return countRange(range);
-  if (name === 'gcCpu') return percentRange(range);
-  return name === 'gcCpuSeconds' ? timeRange(range) : sizeRange(range);
-}
-
 export function comparisonText(comparison: Comparison, width: number): string[] {
   const { before, after } = comparison;
   const lines = [...wrap(`before: ${before}`, width, '  '), ...wrap(`after:  ${after}`, width, '  '), ''];
@@ -97,7 +81,7 @@ export function comparisonText(comparison: Comparison, width: number): string[] 
     for (const { name, before: a, after: b, percent: p, same } of cell.numbers) {
       const digits = p !== null && Math.abs(p) >= 99.95 ? 0 : 1;
       const delta = same ? '~' : p === null ? '' : `${p < 0 ? '−' : '+'}${Math.abs(p).toFixed(digits)} %`;
-      rows.push([`  ${TITLES[name]}`, comparedNumber(name, a), comparedNumber(name, b), delta]);
+      rows.push([`  ${COMPARED_TITLES[name]}`, comparedNumber(name, a), comparedNumber(name, b), delta]);
     }
     lines.push(...table(rows, { indent: '  ' }), '');
   }

@@ -9,8 +9,8 @@
  */
 
 import { shadeHollow } from '../../gc/hollowroots.js';
-import { G_TABLE, H_GC_PHASE, type Heap, type P, P_ASSIST_DEBT, P_SCAN_ALLOC, T_DROPPED } from '../../heap/heap.js';
-import { hollowFree, hollowLarge, hollowSmall, hollowTiny } from '../../heap/hollow.js';
+import { G_TABLE, H_GC_PHASE, type Heap, type P, P_ASSIST_DEBT, P_SCAN_ALLOC } from '../../heap/heap.js';
+import { hollowDrop, hollowDropTiny, hollowFree, hollowLarge, hollowSmall, hollowTiny } from '../../heap/hollow.js';
 import {
   CLASS_TO_SIZE,
   MAX_SMALL_REQUEST,
@@ -47,7 +47,6 @@ const SHIFT = KIND_SHIFT;
 const MASK = OPERAND_MASK;
 const REALLOC = Kind.realloc;
 const FREE = Kind.free;
-const DROPPED = T_DROPPED;
 const GC_PHASE = H_GC_PHASE;
 
 export class Program {
@@ -159,7 +158,7 @@ export class Program {
   /** Runs the records [i, end) of a chunk until `stop` events were done in all, it collects, or the heap is full. Returns where it stopped. */
   run(words: Int32Array, from: number, end: number, stop: number): number {
     const { h, work, objects, requests, held, scan, immediate } = this;
-    const { m, f, u } = h;
+    const { m, u } = h;
     const { ages, ageBytes, survived } = objects;
     const { count, bytes, bySize, liveBySize } = requests;
     let { bits, sizes, classes, born, cycles } = objects;
@@ -315,18 +314,16 @@ export class Program {
       if (m[h.mheap + GC_PHASE] !== 0) shadeHollow(h, p, old);
       frees++;
       requested -= oldSize;
-      f[p.stats + DROPPED]++;
       if (oldSize <= MAX_SMALL) liveBySize[oldSize]--;
       if (oldClass === TINY_CLASS && oldSize < TINY) {
         tinyRequested -= oldSize;
-        if (--u[old] === 0) {
+        if (hollowDropTiny(h, p, old)) {
           tinyBlocks--;
-          m[h.droppedBits + (old >> 5)] |= 1 << (old & 31);
           if (immediate) hollowFree(h, p, TINY_CLASS, old);
         }
       } else {
         slots -= oldClass < 2 ? Math.ceil(oldSize / 8192) * 8192 : SIZES[oldClass >> 1];
-        m[h.droppedBits + (old >> 5)] |= 1 << (old & 31);
+        hollowDrop(h, p, old);
         if (immediate) hollowFree(h, p, oldClass, old);
       }
       const age = ageBucket(total - oldBorn);

@@ -1,5 +1,5 @@
 /**
- * Heap profiles of Go programs in the place of recordings: told apart by their first bytes, and turned into a stream by the rate model.
+ * Heap profiles of Go programs in the place of recordings: told apart by their first bytes (replay/profile/peek.ts), and turned into a stream by the rate model.
  *
  * A profile is small (a bucket for each stack and size, not an object) and is read whole, up to a bound; what it unpacks to is bounded, too. Reading it and
  * making the stream, up to millions of events, is done by a thread (profile-worker.ts).
@@ -7,18 +7,12 @@
 
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import * as zlib from 'node:zlib';
 import { ReplayInputError } from '../../replay/events.js';
 import type { Parsed } from '../../replay/parse.js';
 import { DEFAULT_MAX_EVENTS } from '../../replay/profile/generator.js';
-import { isProfile, MAX_PROFILE_BYTES } from '../../replay/profile/read.js';
 import type { ProfileFacts } from '../../replay/report/document.js';
 import type { SimSettings } from '../../replay/settings.js';
 import type { TraceHandle, TraceStore } from '../../replay/store.js';
-
-/** Bytes of a file that tell whether it is a profile, and what they may unpack to. */
-const HEAD = 4096;
-const HEAD_UNPACKED = 8 * 2 ** 20;
 
 /** What only a profile has. */
 export interface Profiled {
@@ -42,51 +36,6 @@ export interface ProfileWorkerData extends ProfileOptions {
 export type FromProfiler =
   | { readonly parsed: Parsed; readonly profiled: Profiled }
   | { readonly code: string; readonly message: string };
-
-/** Looks at the beginning of a stream; the stream that is answered has it still. */
-export async function peekProfile(
-  stream: AsyncIterable<Uint8Array>,
-): Promise<{ isProfile: boolean; stream: AsyncIterable<Uint8Array> }> {
-  const iterator = stream[Symbol.asyncIterator]();
-  const head: Uint8Array[] = [];
-  let have = 0;
-  while (have < HEAD) {
-    const next = await iterator.next();
-    if (next.done) break;
-    head.push(next.value);
-    have += next.value.length;
-  }
-  async function* all(): AsyncGenerator<Uint8Array> {
-    yield* head;
-    yield* { [Symbol.asyncIterator]: () => iterator };
-  }
-  return { isProfile: looksLikeProfile(Buffer.concat(head).subarray(0, HEAD)), stream: all() };
-}
-
-function looksLikeProfile(head: Uint8Array): boolean {
-  if (head[0] !== 0x1f || head[1] !== 0x8b) return isProfile(head);
-  try {
-    const options = { finishFlush: zlib.constants.Z_SYNC_FLUSH, maxOutputLength: HEAD_UNPACKED };
-    return isProfile(zlib.gunzipSync(head, options).subarray(0, HEAD));
-  } catch {
-    return false;
-  }
-}
-
-/** All bytes of a profile, of which there are not many. */
-export async function collectProfile(stream: AsyncIterable<Uint8Array>, limit: number): Promise<Uint8Array> {
-  const most = Math.min(limit, MAX_PROFILE_BYTES);
-  const pieces: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const piece of stream) {
-    bytes += piece.length;
-    if (bytes > most) {
-      throw new ReplayInputError('replay-too-large', `no heap profile of more than ${most} bytes is read`);
-    }
-    pieces.push(piece);
-  }
-  return Buffer.concat(pieces);
-}
 
 /** This module may run from TypeScript sources under a test runner; the worker is always the compiled one. */
 function workerUrl(): URL {

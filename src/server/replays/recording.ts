@@ -6,10 +6,11 @@
 import type { IngestReport } from '../../replay/events.js';
 import { type ParseProgress, type ParseSource, parse } from '../../replay/parse.js';
 import { fetchProfile } from '../../replay/profile/fetch.js';
+import { collectProfile, peekProfile } from '../../replay/profile/peek.js';
 import type { TraceStore } from '../../replay/store.js';
 import type { Config } from '../config.js';
 import { Problem } from '../problem.js';
-import { collectProfile, type Profiled, type ProfileOptions, parseProfile, peekProfile } from './profile.js';
+import { type Profiled, type ProfileOptions, parseProfile } from './profile.js';
 
 export type RecordingSource = ParseSource | { readonly url: URL };
 
@@ -70,7 +71,10 @@ export async function readRecording(
     return ofProfile(await fetchProfile(from.url.href, { signal, maxBytes: replayUpload }));
   } else if ('stream' in from) {
     const { stream, isProfile } = await peekProfile(from.stream);
-    if (isProfile) return ofProfile(await collectProfile(stream, replayUpload));
+    if (isProfile) {
+      const tooLarge = (most: number): string => `no heap profile of more than ${most} bytes is read`;
+      return ofProfile(await collectProfile(stream, replayUpload, tooLarge));
+    }
     source = { stream };
   } else {
     source = from;

@@ -14,7 +14,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { compare, cyclesOf, type GoRun, goldenRuns } from '../../../bench/replay-golden.js';
+import { compare, cyclesOf, type GoRun, goldenRuns, meanInuse, variationOfGo } from '../../../bench/replay-golden.js';
 import { type Trace, traces } from '../../../bench/replay-traces.js';
 import { check } from '../../../src/heap/check.js';
 import { slotsAllocated } from '../../../src/heap/memstats.js';
@@ -22,13 +22,7 @@ import { CLASS_TO_SIZE } from '../../../src/heap/sizeclass.js';
 
 const ROOT = join(import.meta.dirname, '../../..');
 
-interface Variation {
-  runs: Record<string, Record<string, { meanInuse: number[]; numGC: number[] }>>;
-}
-
-const variation = JSON.parse(
-  readFileSync(join(ROOT, 'test/fixtures/golden/replay/variation.json'), 'utf8'),
-) as Variation;
+const variation = variationOfGo();
 
 /** Mean HeapInuse is further off here, for a reason that is known. */
 const EXCEPTIONS: Record<string, number> = {
@@ -41,13 +35,6 @@ for await (const trace of traces()) parsed.push(trace);
 
 if (!parsed.some((t) => t.name === 'android-systemui')) {
   test.skip('android-systemui: GOHEAP_TRACES names no folder with aosp/android-systemui.txt.gz', () => {});
-}
-
-/** Mean HeapInuse of a golden run's samples, above its baseline. */
-function meanOf(run: GoRun): number {
-  const samples = run.samples as NonNullable<GoRun['samples']>;
-  const at = samples.columns.indexOf('heap_inuse');
-  return samples.rows.reduce((sum, row) => sum + row[at] - run.baseline.heap_inuse, 0) / samples.rows.length;
 }
 
 describe.each(parsed.map((trace) => [trace.name, trace] as const))('%s', (name, trace) => {
@@ -92,7 +79,7 @@ describe.each(parsed.map((trace) => [trace.name, trace] as const))('%s', (name, 
     const d = compare(runs[0], trace);
     expect(d.cycles).toBeGreaterThanOrEqual(Math.min(...real) - Math.max(1, Math.min(...real) * 0.1));
     expect(d.cycles).toBeLessThanOrEqual(Math.max(...real) + Math.max(1, Math.max(...real) * 0.1));
-    const mean = meanOf(runs[0]);
+    const mean = meanInuse(runs[0]);
     const key = `${runs[0].gogc}${runs[0].mode === 'scan' ? '-scan' : ''}`;
     const more = variation.runs[name]?.[key]?.meanInuse ?? [];
     const allowed = EXCEPTIONS[`${name} ${label}`] ?? 0.05;
