@@ -140,9 +140,12 @@ export class Document {
     const whole = target.replace(/^https?:\/\/[^/]*/i, '').split('?', 1)[0];
     const path = whole.split(/[;#]/, 1)[0];
     const spellings = new Set([whole, path, decoded(path), decoded(whole)]);
-    return this.operations.filter(({ segments }) =>
+    const found = this.operations.filter(({ segments }) =>
       [...spellings].some((each) => fits(segments, each.split('/').slice(1))),
     );
+    // A path that is written out goes before one with parameters.
+    const exact = found.filter(({ path: template }) => template === path);
+    return exact.length > 0 ? exact : found;
   }
 
   /** Whether a target is spelled plainly, so that it can mean nothing but its operation. */

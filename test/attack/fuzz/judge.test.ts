@@ -14,6 +14,9 @@ const thing = { type: 'object', required: ['n'], properties: { n: { type: 'integ
 const document = new Document(
   JSON.stringify({
     paths: {
+      '/things/all': {
+        get: { operationId: 'listThings', responses: { 204: { description: 'None' } } },
+      },
       '/things/{id}': {
         post: {
           operationId: 'makeThing',
@@ -111,6 +114,12 @@ it('lets an oddly spelled target mean nothing, and a plain one not', () => {
     kinds(answer(405, PROBLEM, { ...notFound, status: 405 }, { allow: 'POST' }), request('POST', '/things/%31')),
   ).toEqual([]);
   expect(kinds(answer(200, JSON_TYPE, { n: 1 }), request('GET', '/nothing'))).toEqual(['answer to what is nothing']);
+});
+
+it('takes a path that is written out for that, not for one with parameters', () => {
+  const notAllowed = answer(405, PROBLEM, { ...notFound, status: 405 }, { allow: 'GET' });
+  expect(kinds(notAllowed, request('POST', '/things/all'))).toEqual([]);
+  expect(kinds(answer(204, '', ''), request('GET', '/things/all'))).toEqual([]);
 });
 
 describe('answers', () => {
