@@ -25,6 +25,7 @@ import { registerBearerAuth } from './plugins/bearer-auth.js';
 import { addGate } from './plugins/gate.js';
 import { registerHelmet } from './plugins/helmet.js';
 import { closeMethods, watchPaths } from './plugins/method-not-allowed.js';
+import { installPlainHttp } from './plugins/plain-http.js';
 import { registerRateLimit } from './plugins/rate-limit.js';
 import { registerSwagger } from './plugins/swagger.js';
 import { registerSwaggerUi } from './plugins/swagger-ui.js';
@@ -87,6 +88,7 @@ export async function buildApp(config: Config, deps: AppDeps): Promise<FastifyIn
       sendProblem(toProblem(error, request as FastifyRequest), request as FastifyRequest, reply as FastifyReply),
   });
 
+  installPlainHttp(app.server);
   app.decorate('config', config);
   app.decorate('heaps', deps.heaps);
   app.decorate('lifecycle', deps.lifecycle);
