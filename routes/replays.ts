@@ -10,6 +10,7 @@ import { stat } from 'node:fs/promises';
 import { fastifySSE } from '@fastify/sse';
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from '../src/server/problem.js';
+import { quote } from '../src/server/quote.js';
 import { EXAMPLES, exampleOf, examplePath } from '../src/server/replays/examples.js';
 import { gridOf, profileOptions } from '../src/server/replays/grid.js';
 import { RECORDING_PROBLEMS } from '../src/server/replays/problems.js';
@@ -134,7 +135,7 @@ const replays: FastifyPluginAsync<Partial<ReplayStreamOptions>> = async (app, gi
         }
         const known = exampleOf(example as string);
         if (known === undefined) {
-          const detail = `There is no example ${JSON.stringify(example)}.`;
+          const detail = `There is no example ${quote(example)}.`;
           throw new Problem('example-not-found', detail, { allowed: EXAMPLES.map(({ name }) => name) });
         }
         const path = examplePath(known);

@@ -30,6 +30,7 @@ import { registerSwagger } from './plugins/swagger.js';
 import { registerSwaggerUi } from './plugins/swagger-ui.js';
 import type { HeapRegistry } from './registry.js';
 import { Replays } from './replays/registry.js';
+import { requestLogger } from './request-log.js';
 import { addSchemas } from './schemas/index.js';
 import { installValidation } from './validation.js';
 
@@ -72,7 +73,7 @@ export async function buildApp(config: Config, deps: AppDeps): Promise<FastifyIn
   const verbose = config.logLevel === 'debug' || config.logLevel === 'trace';
   const trusted = config.trustProxy;
   const app = Fastify({
-    ...(verbose ? { loggerInstance: deps.logger } : { logger: false }),
+    ...(verbose ? { loggerInstance: requestLogger(deps.logger) } : { logger: false }),
     genReqId: requestIds(),
     bodyLimit: config.bodyLimit,
     requestTimeout: config.requestTimeout,

@@ -15,6 +15,7 @@ import { Ajv, type AnySchemaObject, type ErrorObject } from 'ajv';
 import type { FastifyInstance, FastifySchemaValidationError } from 'fastify';
 import { type ErrorCode, isErrorCode } from './errors.js';
 import { Problem } from './problem.js';
+import { brief, quote } from './quote.js';
 
 const COMMON = {
   allErrors: false,
@@ -74,7 +75,7 @@ export function describeError(errors: readonly ErrorObject[], part: string): Pro
 
   if (error.keyword === 'additionalProperties' || error.keyword === 'unevaluatedProperties') {
     const name = String(error.params.additionalProperty ?? error.params.unevaluatedProperty);
-    const field = join(path, name);
+    const field = brief(join(path, brief(name)));
     const known = Object.keys((schema.properties ?? {}) as object);
     const code = codeOf(schema['x-problem-unknown'], 'unknown-field');
     return new Problem(code, `The ${place(part)} has a field ${quote(field)} that is not allowed here.`, {
@@ -99,7 +100,7 @@ export function describeError(errors: readonly ErrorObject[], part: string): Pro
   const field = path === '' ? part : path;
   const allowed = describeSchema(schema);
   const what = path === '' ? `The ${place(part)}` : `${quote(path)} in the ${place(part)}`;
-  const detail = `${what} must be ${allowed}, not ${show(error.data)}.`;
+  const detail = `${what} must be ${allowed}, not ${quote(error.data)}.`;
   return new Problem(codeOf(schema['x-problem'], 'validation-failed'), detail, { field, allowed });
 }
 
@@ -122,18 +123,6 @@ function join(path: string, name: string): string {
 
 function place(part: string): string {
   return part === 'querystring' ? 'query' : part === 'params' ? 'path' : part;
-}
-
-/** The value as the client sent it, short enough for one line. */
-function show(value: unknown): string {
-  if (Array.isArray(value)) return 'an array';
-  if (typeof value === 'object' && value !== null) return 'an object';
-  return quote(value);
-}
-
-function quote(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'undefined';
-  return text.length <= 80 ? text : `${text.slice(0, 76)}…"`;
 }
 
 /** What a schema allows, in words. */

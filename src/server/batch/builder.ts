@@ -14,6 +14,7 @@ import * as address from '../address.js';
 import { parseAddress } from '../address.js';
 import { allocFlags, siteId, typeOf } from '../alloc-request.js';
 import { Problem, type ProblemItem, problemItem } from '../problem.js';
+import { brief, quote } from '../quote.js';
 import type { Host } from '../route.js';
 import { MAX_FRAMES, MAX_POINTERS, MAX_SITE, SITE_WORDS } from '../schemas/alloc.js';
 
@@ -142,7 +143,7 @@ export class Builder {
     if (store !== undefined) {
       if (typeof store !== 'object' || store === null) return this.bad('store', 'an object');
       const to = store as Record<string, unknown>;
-      for (const key in to) if (!STORE_KEYS.has(key)) return this.unknown(`store.${key}`, STORE_KEYS);
+      for (const key in to) if (!STORE_KEYS.has(key)) return this.unknown(`store.${brief(key)}`, STORE_KEYS);
       const { word } = to;
       if (typeof word !== 'number' || !Number.isInteger(word) || word < 0 || word > 2 ** 27) {
         return this.bad('store.word', 'a whole number from 0 to 134217728');
@@ -197,7 +198,7 @@ export class Builder {
       return BY_REF;
     }
     const field = `${prefix}ref`;
-    const detail = `${JSON.stringify(ref)} names no earlier alloc of this batch.`;
+    const detail = `${quote(ref)} names no earlier alloc of this batch.`;
     this.refuse(problemItem('invalid-reference', detail, { field, allowed: 'the index of an earlier alloc' }));
     return -1;
   }
@@ -206,8 +207,9 @@ export class Builder {
     this.refuse(problemItem('validation-failed', `"${field}" must be ${allowed}.`, { field, allowed }));
   }
 
-  private unknown(field: string, known: ReadonlySet<string>): void {
-    const detail = `The operation has a field ${JSON.stringify(field)} that it does not know.`;
+  private unknown(name: string, known: ReadonlySet<string>): void {
+    const field = brief(name);
+    const detail = `The operation has a field ${quote(field)} that it does not know.`;
     this.refuse(problemItem('unknown-field', detail, { field, allowed: [...known] }));
   }
 
