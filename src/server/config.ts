@@ -308,7 +308,7 @@ export const VARIABLES = {
       default: 0,
       min: 1,
       max: 1_000_000_000,
-      help: 'Requests a minute that one client address may send; more are answered 429.',
+      help: 'Requests a minute that one client address (of IPv6: a /64) may send; more are answered 429. Health is not counted.',
     }),
     'off',
   ),
