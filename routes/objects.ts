@@ -55,7 +55,7 @@ const objects: FastifyPluginCallbackTypebox = (app, _options, done) => {
   app.get(
     '/objects/:address',
     {
-      config: { problems: ADDRESSED },
+      config: { effect: true, problems: ADDRESSED },
       schema: {
         operationId: 'getObject',
         tags: ['objects'],

@@ -75,7 +75,7 @@ const recording: FastifyPluginCallbackTypebox = (app, _options, done) => {
     {
       // The answer to a HEAD would be made to its end, and thrown away.
       exposeHeadRoute: false,
-      config: { problems: [...RUNS, 'recording-under-way'] },
+      config: { effect: true, problems: [...RUNS, 'recording-under-way'] },
       schema: {
         operationId: 'getRecording',
         tags: ['telemetry'],

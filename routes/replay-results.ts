@@ -108,7 +108,7 @@ const replayResults: FastifyPluginCallbackTypebox = (app, _options, done) => {
     '/:id/report.html',
     {
       exposeHeadRoute: false,
-      config: { problems: [...REPORT_PROBLEMS] },
+      config: { effect: true, problems: [...REPORT_PROBLEMS] },
       schema: {
         operationId: 'getReplayReport',
         tags: ['replays'],
@@ -125,7 +125,7 @@ const replayResults: FastifyPluginCallbackTypebox = (app, _options, done) => {
     '/:id/report.csv',
     {
       exposeHeadRoute: false,
-      config: { problems: [...REPORT_PROBLEMS] },
+      config: { effect: true, problems: [...REPORT_PROBLEMS] },
       schema: {
         operationId: 'getReplayTable',
         tags: ['replays'],
@@ -145,6 +145,7 @@ const replayResults: FastifyPluginCallbackTypebox = (app, _options, done) => {
       // The answer to a HEAD would be simulated, and thrown away.
       exposeHeadRoute: false,
       config: {
+        effect: true,
         problems: [
           'replay-not-found',
           'cell-not-found',

@@ -238,7 +238,7 @@ const replays: FastifyPluginAsync<Partial<ReplayStreamOptions>> = async (app, gi
       // The answer to a HEAD would never end.
       exposeHeadRoute: false,
       sse: 'manual',
-      config: { problems: ['replay-not-found', 'too-many-streams', 'replay-disk'] },
+      config: { effect: true, problems: ['replay-not-found', 'too-many-streams', 'replay-disk'] },
       schema: {
         operationId: 'getReplayEvents',
         tags: ['replays'],

@@ -22,7 +22,7 @@ import { installErrorHandler, onClientError, sendProblem, toProblem } from './er
 import type { ErrorCode } from './errors.js';
 import type { Lifecycle } from './lifecycle.js';
 import { registerBearerAuth } from './plugins/bearer-auth.js';
-import { addGate } from './plugins/gate.js';
+import { addGate, addPageGate } from './plugins/gate.js';
 import { registerHelmet } from './plugins/helmet.js';
 import { closeMethods, watchPaths } from './plugins/method-not-allowed.js';
 import { type CountRequest, registerRateLimit } from './plugins/rate-limit.js';
@@ -53,6 +53,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The problems that this route can answer, beyond those that follow from its kind; for the OpenAPI document. */
     problems?: readonly ErrorCode[];
+    /** A GET that does more than read: it collects, stops the world, records, or stays open (`plugins/gate.ts`). */
+    effect?: true;
   }
 }
 
@@ -115,6 +117,7 @@ export async function buildApp(config: Config, deps: AppDeps): Promise<FastifyIn
   await registerSwagger(app);
   await app.register(registerHealth);
   await app.register(async (pages) => {
+    addPageGate(pages);
     await registerHelmet(pages);
     await registerSwaggerUi(pages);
     await pages.register(registerPages);
