@@ -32,7 +32,7 @@ const batch: FastifyPluginCallback = (app, _options, done) => {
   app.post<{ Params: HeapParams; Querystring: { p?: string }; Body: unknown }>(
     '/batch',
     {
-      config: { problems: [...RUNS, 'invalid-p', 'invalid-record', 'batch-too-large', 'invalid-size'] },
+      config: { problems: [...RUNS, 'invalid-p', 'invalid-record', 'batch-too-large', 'object-too-large'] },
       schema: {
         summary: 'Run many operations',
         description:

@@ -7,7 +7,7 @@
  * more than its first fault.
  *
  * `describeError` turns Ajv's error into a `Problem`: `field` is where, `allowed` is what would have been right. The
- * schema annotations `x-problem`, `x-allowed`, `x-problem-unknown` and `x-body-optional` are explained where they are
+ * schema annotations `x-problem`, `x-problem-maximum`, `x-allowed`, `x-problem-unknown` and `x-body-optional` are explained where they are
  * declared below.
  */
 
@@ -28,6 +28,7 @@ const COMMON = {
 /** Annotations of our schemas. All are permitted in OpenAPI, which ignores what begins with `x-`. */
 const ANNOTATIONS = [
   'x-problem', // the error code to answer for this value, instead of validation-failed
+  'x-problem-maximum', // the error code for a number that is too large, instead of that one; `limit` says what is accepted
   'x-allowed', // what the value may be, in words
   'x-problem-unknown', // on an object: the error code for a field it does not have, instead of unknown-field
   'x-body-optional', // on a body: an absent body means {}
@@ -101,7 +102,12 @@ export function describeError(errors: readonly ErrorObject[], part: string): Pro
   const allowed = describeSchema(schema);
   const what = path === '' ? `The ${place(part)}` : `${quote(path)} in the ${place(part)}`;
   const detail = `${what} must be ${allowed}, not ${quote(error.data)}.`;
-  return new Problem(codeOf(schema['x-problem'], 'validation-failed'), detail, { field, allowed });
+  const code = codeOf(schema['x-problem'], 'validation-failed');
+  if (error.keyword === 'maximum' && schema['x-problem-maximum'] !== undefined) {
+    const limit = Number(error.params.limit);
+    return new Problem(codeOf(schema['x-problem-maximum'], code), detail, { field, allowed, limit });
+  }
+  return new Problem(code, detail, { field, allowed });
 }
 
 function codeOf(annotation: unknown, otherwise: ErrorCode): ErrorCode {

@@ -12,7 +12,7 @@
 import { BatchOp, Flag } from '../../sched/ops.js';
 import * as address from '../address.js';
 import { parseAddress } from '../address.js';
-import { allocFlags, siteId, typeOf } from '../alloc-request.js';
+import { allocFlags, largestObject, objectTooLarge, siteId, typeOf } from '../alloc-request.js';
 import { Problem, type ProblemItem, problemItem } from '../problem.js';
 import { brief, quote } from '../quote.js';
 import type { Host } from '../route.js';
@@ -35,11 +35,12 @@ export class Builder {
   /** Operations that were refused before they could run. */
   errors: Map<number, ProblemItem> | null = null;
   private readonly host: Host;
-  private readonly maxObject: number;
+  /** The largest object that the server and this heap accept. */
+  readonly maxObject: number;
 
   constructor(host: Host, maxObject: number, expected: number) {
     this.host = host;
-    this.maxObject = maxObject;
+    this.maxObject = Math.min(maxObject, largestObject(host));
     this.words = new Int32Array(Math.max(16, expected) * 4);
   }
 
@@ -88,9 +89,13 @@ export class Builder {
 
   private alloc(o: Record<string, unknown>, base: number, earlier?: Earlier) {
     const { size, noscan } = o;
-    if (typeof size !== 'number' || !Number.isInteger(size) || size < 0 || size > this.maxObject) {
+    if (typeof size !== 'number' || !Number.isInteger(size) || size < 0) {
       const allowed = `a whole number of bytes from 0 to ${this.maxObject}`;
       return this.refuse(problemItem('invalid-size', `"size" must be ${allowed}.`, { field: 'size', allowed }));
+    }
+    if (size > this.maxObject) {
+      const { code, message, members } = objectTooLarge(size, this.maxObject);
+      return this.refuse(problemItem(code, message, members));
     }
     let fields = 2;
     if (noscan !== undefined) {

@@ -28,7 +28,7 @@ export async function jsonBatch(host: Host, bytes: Buffer, limits: BatchLimits):
   const { maxBatch, maxObject } = limits;
   const batch = new Builder(host, maxObject, Math.min(maxBatch, Math.ceil(bytes.length / SHORTEST)));
   let p: number;
-  if (scanner.scan(bytes, batch, maxBatch, maxObject)) p = scanner.p;
+  if (scanner.scan(bytes, batch, maxBatch, batch.maxObject)) p = scanner.p;
   else {
     batch.reset();
     const body = envelope(parse(bytes), limits);
