@@ -124,9 +124,9 @@ const recording: FastifyPluginCallbackTypebox = (app, _options, done) => {
         open.delete(stream);
         const { mallocs, frees, dropped } = recorder;
         const { ending = 'client', written } = stream;
-        app.logger.info({ heap: host.name, ending, mallocs, frees, dropped, written }, 'recording ended');
+        app.logger.debug({ heap: host.name, ending, mallocs, frees, dropped, written }, 'recording ended');
       });
-      app.logger.info({ heap: host.name, seconds, bytes: formatGoSize(bytes), reqId: request.id }, 'recording started');
+      app.logger.debug({ heap: host.name, seconds, bytes: formatGoSize(bytes), reqId: request.id }, 'recording started');
       if (app.lifecycle.draining) stream.finish('shutting-down');
       reply
         .type('text/plain; charset=utf-8')

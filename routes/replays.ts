@@ -64,7 +64,7 @@ const replays: FastifyPluginAsync<Partial<ReplayStreamOptions>> = async (app, gi
     const submission: Submission = { ...what, name: query.name ?? name, grid, profile: profileOptions(query) };
     const { replay, cached } = await all.submit(submission, clientSignal(reply.raw));
     const { id, source, cells } = replay;
-    app.logger.info({ replay: id, source, cells: cells.length, cached, reqId: request.id }, 'replay asked for');
+    app.logger.debug({ replay: id, source, cells: cells.length, cached, reqId: request.id }, 'replay asked for');
     return reply
       .code(cached ? 200 : 202)
       .header('location', `/v1/replays/${id}`)

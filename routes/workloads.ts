@@ -51,13 +51,13 @@ const workloads: FastifyPluginCallbackTypebox = (app, _options, done) => {
       let workload: Workload;
       try {
         workload = all.start(host, parameters, ({ id, ending, tally }) => {
-          app.logger.info({ heap: host.name, workload: id, ending, allocs: tally.allocs }, 'workload ended');
+          app.logger.debug({ heap: host.name, workload: id, ending, allocs: tally.allocs }, 'workload ended');
         });
       } catch (error) {
         throw schedProblem(error, host.procs);
       }
       const { workload: name, seed } = parameters;
-      app.logger.info({ heap: host.name, workload: workload.id, name, seed, reqId: request.id }, 'workload started');
+      app.logger.debug({ heap: host.name, workload: workload.id, name, seed, reqId: request.id }, 'workload started');
       reply.code(201).header('location', `/v1/heaps/${host.name}/workloads/${workload.id}`);
       reply.send(workloadView(workload));
     },

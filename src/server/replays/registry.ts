@@ -390,7 +390,7 @@ export class Replays {
     this.ended[state]++;
     replay.end(state, problem);
     const { id: replayId, name, source, error } = replay;
-    this.log.info(
+    this.log.debug(
       { replay: replayId, name, source, cells: replay.cells.length, state, code: error?.code },
       'replay ended',
     );
