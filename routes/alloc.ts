@@ -28,6 +28,7 @@ const alloc: FastifyPluginCallback = (app, _options, done) => {
     '/alloc',
     {
       config: {
+        ownWords: true,
         problems: [
           ...RUNS,
           'invalid-size',

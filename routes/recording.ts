@@ -126,7 +126,10 @@ const recording: FastifyPluginCallbackTypebox = (app, _options, done) => {
         const { ending = 'client', written } = stream;
         app.logger.debug({ heap: host.name, ending, mallocs, frees, dropped, written }, 'recording ended');
       });
-      app.logger.debug({ heap: host.name, seconds, bytes: formatGoSize(bytes), reqId: request.id }, 'recording started');
+      app.logger.debug(
+        { heap: host.name, seconds, bytes: formatGoSize(bytes), reqId: request.id },
+        'recording started',
+      );
       if (app.lifecycle.draining) stream.finish('shutting-down');
       reply
         .type('text/plain; charset=utf-8')

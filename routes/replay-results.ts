@@ -99,7 +99,6 @@ const replayResults: FastifyPluginCallbackTypebox = (app, _options, done) => {
     const name = replay.name.replace(/[^A-Za-z0-9._-]+/g, '_');
     return reply
       .header('content-disposition', `attachment; filename="${name}.${what.kind}"`)
-      .header('x-content-type-options', 'nosniff')
       .type(what.kind === 'html' ? 'text/html; charset=utf-8' : 'text/csv; charset=utf-8')
       .send(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)) as never;
   };

@@ -22,7 +22,7 @@ import { installErrorHandler, onClientError, sendProblem, toProblem } from './er
 import type { ErrorCode } from './errors.js';
 import type { Lifecycle } from './lifecycle.js';
 import { registerBearerAuth } from './plugins/bearer-auth.js';
-import { addGate, addPageGate } from './plugins/gate.js';
+import { addGate, addNosniff, addPageGate } from './plugins/gate.js';
 import { registerHelmet } from './plugins/helmet.js';
 import { closeMethods, watchPaths } from './plugins/method-not-allowed.js';
 import { type CountRequest, registerRateLimit } from './plugins/rate-limit.js';
@@ -55,6 +55,8 @@ declare module 'fastify' {
     problems?: readonly ErrorCode[];
     /** A GET that does more than read: it collects, stops the world, records, or stays open (`plugins/gate.ts`). */
     effect?: true;
+    /** Its answers hold nothing that a client wrote, and need not say `nosniff`. */
+    ownWords?: true;
   }
 }
 
@@ -124,6 +126,7 @@ export async function buildApp(config: Config, deps: AppDeps): Promise<FastifyIn
   });
   await app.register(async (api) => {
     addGate(api);
+    addNosniff(api);
     if (config.authToken !== undefined) await registerBearerAuth(api, config.authToken);
     await api.register(registerApi);
   });

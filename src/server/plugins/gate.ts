@@ -14,7 +14,7 @@
  * Origin are looked at, so that a foreign name fails at the page and not behind it.
  */
 
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify';
 import { type HostCheck, hostCheck } from '../allowed-hosts.js';
 import { Problem, retryLater } from '../problem.js';
 
@@ -48,6 +48,23 @@ export function addGate(app: FastifyInstance): void {
       return;
     }
     done();
+  });
+}
+
+/**
+ * Tells browsers to believe the type of every answer that may hold bytes or words of a client: no page can use an object's
+ * data as a script. A hook of the routes, not of the scope, because the header costs the shortest answers 2 % of their
+ * speed: `alloc` and `free` answer numbers and addresses alone, and say so (`config.ownWords`). Problems have the header
+ * from `sendProblem`, pages from helmet.
+ */
+export function addNosniff(app: FastifyInstance): void {
+  const nosniff: onRequestHookHandler = (_request, reply, done) => {
+    reply.header('x-content-type-options', 'nosniff');
+    done();
+  };
+  app.addHook('onRoute', (route: RouteOptions) => {
+    if (route.config?.ownWords === true) return;
+    route.onRequest = [...[route.onRequest ?? []].flat(), nosniff];
   });
 }
 
