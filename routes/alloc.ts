@@ -21,12 +21,16 @@ import { schedProblem, statusProblem } from '../src/server/sched-errors.js';
 import { AllocAnswer, AllocBody } from '../src/server/schemas/alloc.js';
 import { HeapParams } from '../src/server/schemas/common.js';
 
+/** More than the longest list of pointers and the deepest site take. */
+const MAX_BODY = 2 ** 20;
+
 const alloc: FastifyPluginCallback = (app, _options, done) => {
   const heaps = heapsOf(app);
   const { config } = app;
   app.post<{ Params: HeapParams; Body: AllocBody }>(
     '/alloc',
     {
+      bodyLimit: Math.min(config.bodyLimit, MAX_BODY),
       config: {
         ownWords: true,
         problems: [

@@ -32,6 +32,7 @@ const batch: FastifyPluginCallback = (app, _options, done) => {
   app.post<{ Params: HeapParams; Querystring: { p?: string }; Body: unknown }>(
     '/batch',
     {
+      bodyLimit: config.bodyLimit,
       config: { problems: [...RUNS, 'invalid-p', 'invalid-record', 'batch-too-large', 'object-too-large'] },
       schema: {
         summary: 'Run many operations',

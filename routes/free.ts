@@ -24,6 +24,7 @@ const free: FastifyPluginCallback = (app, _options, done) => {
   app.post<{ Params: HeapParams; Body: FreeBody }>(
     '/free',
     {
+      bodyLimit: config.bodyLimit,
       config: { ownWords: true, problems: [...ADDRESSED, 'invalid-p'] },
       schema: {
         summary: 'Free objects',

@@ -288,7 +288,7 @@ export const VARIABLES = {
     default: 16 * MiB,
     min: KiB,
     max: GiB,
-    help: 'The largest request body.',
+    help: 'The largest body of a batch or of a list of frees. Of one allocation at most 1MiB, of any other JSON 64KiB.',
   }),
   maxBatch: integer({
     env: 'GOHEAP_MAX_BATCH',

@@ -281,7 +281,8 @@ export const ERRORS = {
   'body-too-large': {
     status: 413,
     title: 'The body is too large',
-    meaning: 'The body exceeds GOHEAP_BODY_LIMIT.',
+    meaning:
+      'The body exceeds GOHEAP_BODY_LIMIT; or 1 MiB for a single allocation, or 64 KiB where it has but a few fields.',
     remedy: 'Split the work; `limit` says how many bytes are accepted. NDJSON batches may be streamed.',
   },
   'batch-too-large': {

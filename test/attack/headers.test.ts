@@ -54,6 +54,13 @@ test.each(GETS)('GET %s says nosniff', async (path) => {
   expect(sniffed(answer)).toBe('nosniff');
 });
 
+it('a live stream says nosniff', async () => {
+  const url = await t.app.listen({ port: 0, host: '127.0.0.1' });
+  const stream = await fetch(`${url}/v1/heaps/t/events`);
+  expect([stream.status, stream.headers.get('x-content-type-options')]).toEqual([200, 'nosniff']);
+  await stream.body?.cancel();
+});
+
 describe('the bytes of an object say nosniff', () => {
   test.each<[string, Record<string, string>]>([
     ['whole', {}],
