@@ -53,9 +53,8 @@ export function addGate(app: FastifyInstance): void {
 
 /**
  * Tells browsers to believe the type of every answer that may hold bytes or words of a client: no page can use an object's
- * data as a script. A hook of the routes, not of the scope, because the header costs the shortest answers 2 % of their
- * speed: `alloc` and `free` answer numbers and addresses alone, and say so (`config.ownWords`). Problems have the header
- * from `sendProblem`, pages from helmet.
+ * data as a script. A hook of the routes, not of the scope: `alloc` and `free` are the hot path, answer numbers and
+ * addresses alone, and say so (`config.ownWords`). Problems have the header from `sendProblem`, pages from helmet.
  */
 export function addNosniff(app: FastifyInstance): void {
   const nosniff: onRequestHookHandler = (_request, reply, done) => {
