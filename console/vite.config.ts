@@ -21,5 +21,10 @@ export default defineConfig({
     license: { fileName: 'licenses.md' },
     reportCompressedSize: false,
   },
-  server: { proxy: { '/v1': 'http://127.0.0.1:8080', '/problems': 'http://127.0.0.1:8080' } },
+  server: {
+    // The Host of the page goes with its Origin: other pages the server refuses.
+    proxy: Object.fromEntries(
+      ['/v1', '/problems'].map((path) => [path, { target: 'http://127.0.0.1:8080', changeOrigin: false }]),
+    ),
+  },
 });

@@ -14,12 +14,15 @@ import { PAGE_SHIFT } from '../src/heap/sizeclass.js';
 import { BatchOp, Flag, Op, RECORD_BYTES, RESULT_BYTES } from '../src/sched/ops.js';
 import * as address from '../src/server/address.js';
 import { formatHalves, parseAddress, wordOfHalves } from '../src/server/address.js';
-import { allocFlags, siteId, sizeClassOf, typeOf } from '../src/server/alloc-request.js';
+import { allocFlags, largestObject, objectTooLarge, siteId, sizeClassOf, typeOf } from '../src/server/alloc-request.js';
 import { Problem } from '../src/server/problem.js';
 import { call, type Host, heapsOf, RUNS, take } from '../src/server/route.js';
 import { schedProblem, statusProblem } from '../src/server/sched-errors.js';
 import { AllocAnswer, AllocBody } from '../src/server/schemas/alloc.js';
 import { HeapParams } from '../src/server/schemas/common.js';
+
+/** More than the longest list of pointers and the deepest site take. */
+const MAX_BODY = 2 ** 20;
 
 const alloc: FastifyPluginCallback = (app, _options, done) => {
   const heaps = heapsOf(app);
@@ -27,10 +30,13 @@ const alloc: FastifyPluginCallback = (app, _options, done) => {
   app.post<{ Params: HeapParams; Body: AllocBody }>(
     '/alloc',
     {
+      bodyLimit: Math.min(config.bodyLimit, MAX_BODY),
       config: {
+        ownWords: true,
         problems: [
           ...RUNS,
           'invalid-size',
+          'object-too-large',
           'invalid-p',
           'type-table-full',
           'site-table-full',
@@ -59,6 +65,7 @@ const alloc: FastifyPluginCallback = (app, _options, done) => {
       const host = heaps.get(request.params.heap);
       const body = request.body;
       const { size, count, store } = body;
+      if (size > largestObject(host)) throw objectTooLarge(size, largestObject(host));
       const type = typeOf(host, size, body.noscan, body.pointers);
       const site = body.site === undefined ? 0 : siteId(host, body.site);
       if (count !== undefined || store !== undefined) {

@@ -11,6 +11,7 @@ import { BATCH_TYPE, binaryBatch } from '../src/server/batch/binary.js';
 import { type BatchLimits, jsonBatch } from '../src/server/batch/json.js';
 import { ndjsonBatch } from '../src/server/batch/ndjson.js';
 import { Problem } from '../src/server/problem.js';
+import { brief, quote } from '../src/server/quote.js';
 import { heapsOf, RUNS } from '../src/server/route.js';
 import { BatchAnswer, BatchBody, P } from '../src/server/schemas/alloc.js';
 import { HeapParams } from '../src/server/schemas/common.js';
@@ -31,7 +32,8 @@ const batch: FastifyPluginCallback = (app, _options, done) => {
   app.post<{ Params: HeapParams; Querystring: { p?: string }; Body: unknown }>(
     '/batch',
     {
-      config: { problems: [...RUNS, 'invalid-p', 'invalid-record', 'batch-too-large', 'invalid-size'] },
+      bodyLimit: config.bodyLimit,
+      config: { problems: [...RUNS, 'invalid-p', 'invalid-record', 'batch-too-large', 'object-too-large'] },
       schema: {
         summary: 'Run many operations',
         description:
@@ -98,8 +100,8 @@ function mediaType(request: FastifyRequest): string {
 function processor(query: Record<string, unknown>): number {
   for (const key in query) {
     if (key === 'p') continue;
-    const detail = `The query has a field ${JSON.stringify(key)} that is not allowed here.`;
-    throw new Problem('unknown-field', detail, { field: key, allowed: ['p'] });
+    const detail = `The query has a field ${quote(key)} that is not allowed here.`;
+    throw new Problem('unknown-field', detail, { field: brief(key), allowed: ['p'] });
   }
   if (query.p === undefined) return -1;
   if (typeof query.p !== 'string' || !/^[0-9]{1,4}$/.test(query.p)) throw badP();

@@ -49,7 +49,10 @@ const consolePage: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/assets/:file',
     {
-      schema: { hide: true, params: Type.Object({ file: Type.String({ pattern: '^[A-Za-z0-9_-]+\\.[a-z0-9]+$' }) }) },
+      schema: {
+        hide: true,
+        params: Type.Object({ file: Type.String({ maxLength: 100, pattern: '^[A-Za-z0-9_-]+\\.[a-z0-9]+$' }) }),
+      },
       helmet,
     },
     (request, reply) => reply.sendFile(join('assets', request.params.file), ROOT, { maxAge: '365d', immutable: true }),

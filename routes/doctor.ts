@@ -12,7 +12,7 @@ const doctor: FastifyPluginCallbackTypebox = (app, _options, done) => {
   app.get(
     '/doctor',
     {
-      config: { problems: ['heap-deleted'] },
+      config: { effect: true, problems: ['heap-deleted'] },
       schema: {
         operationId: 'askDoctor',
         tags: ['inspection'],

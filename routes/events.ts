@@ -31,7 +31,7 @@ const events: FastifyPluginAsyncTypebox<Partial<StreamOptions>> = async (app, gi
       // The answer to a HEAD would never end.
       exposeHeadRoute: false,
       sse: 'manual',
-      config: { problems: ['too-many-streams'] },
+      config: { effect: true, problems: ['too-many-streams'] },
       schema: {
         operationId: 'getEvents',
         tags: ['telemetry'],

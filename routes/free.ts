@@ -24,7 +24,8 @@ const free: FastifyPluginCallback = (app, _options, done) => {
   app.post<{ Params: HeapParams; Body: FreeBody }>(
     '/free',
     {
-      config: { problems: [...ADDRESSED, 'invalid-p'] },
+      bodyLimit: config.bodyLimit,
+      config: { ownWords: true, problems: [...ADDRESSED, 'invalid-p'] },
       schema: {
         summary: 'Free objects',
         description:

@@ -4,6 +4,8 @@
  * `/livez`: the event loop turns; a failure means restart me. `/readyz`: heaps are up and the server takes requests; a
  * failure means send the traffic elsewhere. While the server drains it is alive and not ready. Deleting the heap
  * `default` does not make a server unready: whoever deleted it meant to.
+ *
+ * Neither is ever refused: no rate limit, no token, no check of Host or Origin.
  */
 
 import { type FastifyPluginCallbackTypebox, Type } from '@fastify/type-provider-typebox';
@@ -18,6 +20,7 @@ const health: FastifyPluginCallbackTypebox = (app, _options, done) => {
   app.get(
     '/livez',
     {
+      config: { rateLimit: false },
       schema: {
         operationId: 'livez',
         tags: ['server'],
@@ -33,6 +36,7 @@ const health: FastifyPluginCallbackTypebox = (app, _options, done) => {
   app.get(
     '/readyz',
     {
+      config: { rateLimit: false },
       schema: {
         operationId: 'readyz',
         tags: ['server'],

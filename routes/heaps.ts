@@ -61,7 +61,7 @@ const heaps: FastifyPluginCallbackTypebox = (app, _options, done) => {
       const settings = resolveSettings(request.body, app.config);
       const { heap, created } = await registry.put(request.params.heap, settings);
       if (created) {
-        app.logger.info({ heap: heap.name, settings: settingsView(settings), reqId: request.id }, 'heap created');
+        app.logger.debug({ heap: heap.name, settings: settingsView(settings), reqId: request.id }, 'heap created');
         reply.code(201).header('location', `/v1/heaps/${heap.name}`);
       }
       return view(heap);
@@ -103,7 +103,7 @@ const heaps: FastifyPluginCallbackTypebox = (app, _options, done) => {
       await heap.update(resolvePatch(request.body)).catch((error) => {
         throw schedProblem(error, heap.settings.gomaxprocs);
       });
-      app.logger.info({ heap: heap.name, settings: settingsView(heap.settings), reqId: request.id }, 'heap changed');
+      app.logger.debug({ heap: heap.name, settings: settingsView(heap.settings), reqId: request.id }, 'heap changed');
       return view(heap);
     },
   );
@@ -122,7 +122,7 @@ const heaps: FastifyPluginCallbackTypebox = (app, _options, done) => {
     },
     async (request, reply) => {
       await registry.delete(request.params.heap);
-      app.logger.info({ heap: request.params.heap, reqId: request.id }, 'heap deleted');
+      app.logger.debug({ heap: request.params.heap, reqId: request.id }, 'heap deleted');
       return reply.code(204).send(undefined);
     },
   );

@@ -52,7 +52,7 @@ const heapsnapshot: FastifyPluginCallbackTypebox = (app, _options, done) => {
     {
       // The answer to a HEAD would be made to its end, and thrown away.
       exposeHeadRoute: false,
-      config: { problems: RUNS },
+      config: { effect: true, problems: RUNS },
       schema: {
         operationId: 'getHeapSnapshot',
         tags: ['telemetry'],

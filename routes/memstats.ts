@@ -24,7 +24,7 @@ const memstats: FastifyPluginCallbackTypebox = (app, _options, done) => {
   app.get(
     '/memstats',
     {
-      config: { problems: RUNS },
+      config: { effect: true, problems: RUNS },
       schema: {
         operationId: 'getMemStats',
         tags: ['inspection'],

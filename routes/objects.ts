@@ -55,7 +55,7 @@ const objects: FastifyPluginCallbackTypebox = (app, _options, done) => {
   app.get(
     '/objects/:address',
     {
-      config: { problems: ADDRESSED },
+      config: { effect: true, problems: ADDRESSED },
       schema: {
         operationId: 'getObject',
         tags: ['objects'],
@@ -86,7 +86,7 @@ const objects: FastifyPluginCallbackTypebox = (app, _options, done) => {
         summary: "Read an object's bytes",
         description: 'Takes one byte range (RFC 9110). More than one, or another unit, and the whole object is sent.',
         params: ObjectParams,
-        headers: Type.Object({ range: Type.Optional(Type.String({ examples: ['bytes=0-15'] })) }),
+        headers: Type.Object({ range: Type.Optional(Type.String({ maxLength: 1024, examples: ['bytes=0-15'] })) }),
         response: { 200: binary('All bytes'), 206: binary('The bytes of the range') },
       },
     },
@@ -117,7 +117,9 @@ const objects: FastifyPluginCallbackTypebox = (app, _options, done) => {
           'From its beginning, or where Content-Range (`bytes 16-31/*`) says. With a Content-Length that does not fit, ' +
           'nothing is written.',
         params: ObjectParams,
-        headers: Type.Object({ 'content-range': Type.Optional(Type.String({ examples: ['bytes 16-31/*'] })) }),
+        headers: Type.Object({
+          'content-range': Type.Optional(Type.String({ maxLength: 128, examples: ['bytes 16-31/*'] })),
+        }),
         body: { content: { [BYTES]: { schema: { type: 'string', format: 'binary' } } } },
         response: { 200: { ...WriteAnswer, description: 'How much was written' } },
       },

@@ -43,7 +43,7 @@ const pprof: FastifyPluginCallbackTypebox = (app, _options, done) => {
     app.get(
       `/debug/pprof/${kind}`,
       {
-        config: { problems: RUNS },
+        config: { effect: true, problems: RUNS },
         schema: {
           operationId: TEXT[kind].id,
           tags: ['telemetry'],

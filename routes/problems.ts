@@ -41,7 +41,9 @@ const problems: FastifyPluginCallbackTypebox = (app, _options, done) => {
         operationId: 'getProblem',
         tags: ['server'],
         summary: 'What an error code means and what to do',
-        params: Type.Object({ code: Type.String({ description: 'The code', examples: ['heap-not-found'] }) }),
+        params: Type.Object({
+          code: Type.String({ maxLength: 100, description: 'The code', examples: ['heap-not-found'] }),
+        }),
         response: { 200: PAGE },
       },
     },

@@ -34,7 +34,7 @@ const reach: FastifyPluginCallbackTypebox = (app, _options, done) => {
   app.get(
     '/objects/:address/path',
     {
-      config: { problems: PROBLEMS },
+      config: { effect: true, problems: PROBLEMS },
       schema: {
         operationId: 'getPath',
         tags: ['objects'],
@@ -56,7 +56,7 @@ const reach: FastifyPluginCallbackTypebox = (app, _options, done) => {
   app.get(
     '/objects/:address/retained',
     {
-      config: { problems: PROBLEMS },
+      config: { effect: true, problems: PROBLEMS },
       schema: {
         operationId: 'getRetained',
         tags: ['objects'],
@@ -76,7 +76,7 @@ const reach: FastifyPluginCallbackTypebox = (app, _options, done) => {
   app.get(
     '/graph',
     {
-      config: { problems: PROBLEMS },
+      config: { effect: true, problems: PROBLEMS },
       schema: {
         operationId: 'getGraph',
         tags: ['objects'],

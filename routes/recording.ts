@@ -75,7 +75,7 @@ const recording: FastifyPluginCallbackTypebox = (app, _options, done) => {
     {
       // The answer to a HEAD would be made to its end, and thrown away.
       exposeHeadRoute: false,
-      config: { problems: [...RUNS, 'recording-under-way'] },
+      config: { effect: true, problems: [...RUNS, 'recording-under-way'] },
       schema: {
         operationId: 'getRecording',
         tags: ['telemetry'],
@@ -124,9 +124,12 @@ const recording: FastifyPluginCallbackTypebox = (app, _options, done) => {
         open.delete(stream);
         const { mallocs, frees, dropped } = recorder;
         const { ending = 'client', written } = stream;
-        app.logger.info({ heap: host.name, ending, mallocs, frees, dropped, written }, 'recording ended');
+        app.logger.debug({ heap: host.name, ending, mallocs, frees, dropped, written }, 'recording ended');
       });
-      app.logger.info({ heap: host.name, seconds, bytes: formatGoSize(bytes), reqId: request.id }, 'recording started');
+      app.logger.debug(
+        { heap: host.name, seconds, bytes: formatGoSize(bytes), reqId: request.id },
+        'recording started',
+      );
       if (app.lifecycle.draining) stream.finish('shutting-down');
       reply
         .type('text/plain; charset=utf-8')

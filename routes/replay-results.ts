@@ -99,7 +99,6 @@ const replayResults: FastifyPluginCallbackTypebox = (app, _options, done) => {
     const name = replay.name.replace(/[^A-Za-z0-9._-]+/g, '_');
     return reply
       .header('content-disposition', `attachment; filename="${name}.${what.kind}"`)
-      .header('x-content-type-options', 'nosniff')
       .type(what.kind === 'html' ? 'text/html; charset=utf-8' : 'text/csv; charset=utf-8')
       .send(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)) as never;
   };
@@ -108,7 +107,7 @@ const replayResults: FastifyPluginCallbackTypebox = (app, _options, done) => {
     '/:id/report.html',
     {
       exposeHeadRoute: false,
-      config: { problems: [...REPORT_PROBLEMS] },
+      config: { effect: true, problems: [...REPORT_PROBLEMS] },
       schema: {
         operationId: 'getReplayReport',
         tags: ['replays'],
@@ -125,7 +124,7 @@ const replayResults: FastifyPluginCallbackTypebox = (app, _options, done) => {
     '/:id/report.csv',
     {
       exposeHeadRoute: false,
-      config: { problems: [...REPORT_PROBLEMS] },
+      config: { effect: true, problems: [...REPORT_PROBLEMS] },
       schema: {
         operationId: 'getReplayTable',
         tags: ['replays'],
@@ -145,6 +144,7 @@ const replayResults: FastifyPluginCallbackTypebox = (app, _options, done) => {
       // The answer to a HEAD would be simulated, and thrown away.
       exposeHeadRoute: false,
       config: {
+        effect: true,
         problems: [
           'replay-not-found',
           'cell-not-found',

@@ -10,6 +10,7 @@ import { stat } from 'node:fs/promises';
 import { fastifySSE } from '@fastify/sse';
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from '../src/server/problem.js';
+import { quote } from '../src/server/quote.js';
 import { EXAMPLES, exampleOf, examplePath } from '../src/server/replays/examples.js';
 import { gridOf, profileOptions } from '../src/server/replays/grid.js';
 import { RECORDING_PROBLEMS } from '../src/server/replays/problems.js';
@@ -63,7 +64,7 @@ const replays: FastifyPluginAsync<Partial<ReplayStreamOptions>> = async (app, gi
     const submission: Submission = { ...what, name: query.name ?? name, grid, profile: profileOptions(query) };
     const { replay, cached } = await all.submit(submission, clientSignal(reply.raw));
     const { id, source, cells } = replay;
-    app.logger.info({ replay: id, source, cells: cells.length, cached, reqId: request.id }, 'replay asked for');
+    app.logger.debug({ replay: id, source, cells: cells.length, cached, reqId: request.id }, 'replay asked for');
     return reply
       .code(cached ? 200 : 202)
       .header('location', `/v1/replays/${id}`)
@@ -134,7 +135,7 @@ const replays: FastifyPluginAsync<Partial<ReplayStreamOptions>> = async (app, gi
         }
         const known = exampleOf(example as string);
         if (known === undefined) {
-          const detail = `There is no example ${JSON.stringify(example)}.`;
+          const detail = `There is no example ${quote(example)}.`;
           throw new Problem('example-not-found', detail, { allowed: EXAMPLES.map(({ name }) => name) });
         }
         const path = examplePath(known);
@@ -237,7 +238,7 @@ const replays: FastifyPluginAsync<Partial<ReplayStreamOptions>> = async (app, gi
       // The answer to a HEAD would never end.
       exposeHeadRoute: false,
       sse: 'manual',
-      config: { problems: ['replay-not-found', 'too-many-streams', 'replay-disk'] },
+      config: { effect: true, problems: ['replay-not-found', 'too-many-streams', 'replay-disk'] },
       schema: {
         operationId: 'getReplayEvents',
         tags: ['replays'],

@@ -7,6 +7,7 @@
 
 import { type FastifyPluginCallbackTypebox, Type } from '@fastify/type-provider-typebox';
 import { Problem } from '../src/server/problem.js';
+import { quote } from '../src/server/quote.js';
 import { heapsOf } from '../src/server/route.js';
 import { HeapParams } from '../src/server/schemas/common.js';
 import { RUNTIME_METRICS, runtimeMetricsJson, unknownMetric, whyNoMetric } from '../src/telemetry/runtime-metrics.js';
@@ -16,8 +17,9 @@ const NAMES = RUNTIME_METRICS.map(({ name }) => name);
 const Query = Type.Object(
   {
     name: Type.Optional(
-      Type.Array(Type.String({ examples: ['/gc/heap/live:bytes'] }), {
+      Type.Array(Type.String({ maxLength: 256, examples: ['/gc/heap/live:bytes'] }), {
         minItems: 1,
+        maxItems: 256,
         description: 'Only the metric of this name; may be given more than once',
         examples: [['/gc/heap/live:bytes', '/gc/heap/goal:bytes']],
       }),
@@ -95,7 +97,7 @@ const runtimeMetrics: FastifyPluginCallbackTypebox = (app, _options, done) => {
       const unknown = names === undefined ? undefined : unknownMetric(names);
       if (unknown !== undefined) {
         const why = whyNoMetric(unknown);
-        const detail = `There is no metric ${JSON.stringify(unknown)}${why === undefined ? '' : ` here: ${why}`}.`;
+        const detail = `There is no metric ${quote(unknown)}${why === undefined ? '' : ` here: ${why}`}.`;
         throw new Problem('validation-failed', detail, { field: 'name', allowed: NAMES });
       }
       reply.header('cache-control', 'no-store').type('application/json; charset=utf-8');

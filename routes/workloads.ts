@@ -2,6 +2,7 @@
 
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox';
 import { Problem } from '../src/server/problem.js';
+import { quote } from '../src/server/quote.js';
 import { type Host, heapsOf } from '../src/server/route.js';
 import { schedProblem } from '../src/server/sched-errors.js';
 import { HeapParams } from '../src/server/schemas/common.js';
@@ -19,7 +20,7 @@ const workloads: FastifyPluginCallbackTypebox = (app, _options, done) => {
   const find = (heap: string, id: string): Workload => {
     const workload = all.get(heaps.get(heap), id);
     if (workload !== undefined) return workload;
-    throw new Problem('workload-not-found', `The heap ${JSON.stringify(heap)} has no workload ${JSON.stringify(id)}.`);
+    throw new Problem('workload-not-found', `The heap ${quote(heap)} has no workload ${quote(id)}.`);
   };
 
   app.post(
@@ -50,13 +51,13 @@ const workloads: FastifyPluginCallbackTypebox = (app, _options, done) => {
       let workload: Workload;
       try {
         workload = all.start(host, parameters, ({ id, ending, tally }) => {
-          app.logger.info({ heap: host.name, workload: id, ending, allocs: tally.allocs }, 'workload ended');
+          app.logger.debug({ heap: host.name, workload: id, ending, allocs: tally.allocs }, 'workload ended');
         });
       } catch (error) {
         throw schedProblem(error, host.procs);
       }
       const { workload: name, seed } = parameters;
-      app.logger.info({ heap: host.name, workload: workload.id, name, seed, reqId: request.id }, 'workload started');
+      app.logger.debug({ heap: host.name, workload: workload.id, name, seed, reqId: request.id }, 'workload started');
       reply.code(201).header('location', `/v1/heaps/${host.name}/workloads/${workload.id}`);
       reply.send(workloadView(workload));
     },

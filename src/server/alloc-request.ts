@@ -5,12 +5,26 @@
  * noscan, whatever else was said.
  */
 
-import { MAX_SMALL_REQUEST, MIN_SIZE_FOR_MALLOC_HEADER, sizeToClass, TINY_SIZE } from '../heap/sizeclass.js';
+import { MAX_SMALL_REQUEST, MIN_SIZE_FOR_MALLOC_HEADER, PAGE_SIZE, sizeToClass, TINY_SIZE } from '../heap/sizeclass.js';
 import { TYPE_ALL_POINTERS, TYPE_NO_POINTERS } from '../heap/types.js';
 import { Flag } from '../sched/ops.js';
 import { Problem } from './problem.js';
 import type { Host } from './route.js';
 import { MAX_SITE, SITE_WORDS } from './schemas/alloc.js';
+
+/**
+ * The largest object that the heap could hold if it were empty. A larger one is refused for good (`object-too-large`); one that
+ * has no room among others is told by the allocator (`reservation-exhausted`).
+ */
+export function largestObject({ heap }: Host): number {
+  return heap.pages * PAGE_SIZE;
+}
+
+export function objectTooLarge(size: number, limit: number): Problem {
+  const allowed = `a whole number of bytes from 0 to ${limit}`;
+  const detail = `"size" must be ${allowed}, not ${size}.`;
+  return new Problem('object-too-large', detail, { field: 'size', allowed, limit });
+}
 
 /** The type of an object with these pointers. Throws a Problem when they do not fit or the table is full. */
 export function typeOf(host: Host, size: number, noscan: boolean | undefined, pointers?: number[] | 'all'): number {

@@ -81,6 +81,11 @@ export function configWarnings(config: Config, env: Readonly<Record<string, stri
       `listening on ${config.host} without AUTH_TOKEN: everyone who can reach this port can drive and delete every heap`,
     );
   }
+  if (config.allowedHosts === 'off' && config.authToken === undefined) {
+    warnings.push(
+      'GOHEAP_ALLOWED_HOSTS is off and there is no AUTH_TOKEN: any web page that a user of this machine visits can reach the heaps',
+    );
+  }
   const known = new Set(ALL.map((variable) => variable.env));
   // Kubernetes sets GOHEAP_SERVICE_* and GOHEAP_PORT* for a service named goheap: those are no typos.
   const unknown = Object.keys(env).filter((n) => /^GOHEAP_(?!SERVICE|PORT)/.test(n) && !known.has(n));

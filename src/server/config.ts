@@ -9,6 +9,7 @@
  * An empty variable counts as absent, so that `AUTH_TOKEN=` in a compose file means no token.
  */
 
+import { isIP } from 'node:net';
 import { availableParallelism, homedir } from 'node:os';
 import { join } from 'node:path';
 import { formatGoDuration, GO_DURATION_WORDS, parseGoDuration } from './goduration.js';
@@ -210,6 +211,28 @@ const host: Variable<string> = {
   show: String,
 };
 
+const HOST_NAME = /^(?:[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?|[0-9a-f:.]{2,45})$/;
+
+/** Undefined: what is right follows from HOST and AUTH_TOKEN (`allowed-hosts.ts`). */
+const allowedHosts: Variable<readonly string[] | 'off' | undefined> = {
+  env: 'GOHEAP_ALLOWED_HOSTS',
+  group: 'Server',
+  default: undefined,
+  defaultText:
+    'nothing with AUTH_TOKEN set: every name passes. Else none but loopback where HOST is loopback; elsewhere also HOST, the ' +
+    "machine's name, IP addresses, and names without a dot or below .local or .internal",
+  allowed: 'a comma-separated list of host names and IP addresses without ports, or off (or *) for every name',
+  help:
+    'Names under which requests may reach the server (the Host header), and whose pages may send some (Origin), beside those of ' +
+    'loopback. Against DNS rebinding. Behind a proxy: the name that it passes on. Health is not checked.',
+  parse: (text) => {
+    if (text === 'off' || text === '*') return 'off';
+    const names = text.split(',').map((part) => part.trim().toLowerCase());
+    return names.every((name) => HOST_NAME.test(name) && (isIP(name) !== 0 || !name.includes(':'))) ? names : undefined;
+  },
+  show: (value) => (value === undefined ? 'by HOST and AUTH_TOKEN' : value === 'off' ? 'off' : value.join(',')),
+};
+
 /** The table. The keys are the names in the code. */
 export const VARIABLES = {
   gomaxprocs: integer({
@@ -265,7 +288,7 @@ export const VARIABLES = {
     default: 16 * MiB,
     min: KiB,
     max: GiB,
-    help: 'The largest request body.',
+    help: 'The largest body of a batch or of a list of frees. Of one allocation at most 1MiB, of any other JSON 64KiB.',
   }),
   maxBatch: integer({
     env: 'GOHEAP_MAX_BATCH',
@@ -308,7 +331,7 @@ export const VARIABLES = {
       default: 0,
       min: 1,
       max: 1_000_000_000,
-      help: 'Requests a minute that one client address may send; more are answered 429.',
+      help: 'Requests a minute that one client address (of IPv6: a /64) may send; more are answered 429. Health is not counted.',
     }),
     'off',
   ),
@@ -415,6 +438,7 @@ export const VARIABLES = {
     help: 'The TCP port; 0 lets the system choose.',
   }),
   authToken,
+  allowedHosts,
   logLevel: choice({
     env: 'LOG_LEVEL',
     group: 'Server',

@@ -13,6 +13,7 @@ import type { Socket } from 'node:net';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ErrorCode } from './errors.js';
 import { PROBLEM_JSON, Problem } from './problem.js';
+import { briefPath, quote } from './quote.js';
 import { schedProblem } from './sched-errors.js';
 
 /** Bodies that some route of this server reads. Which of them a route takes depends on where it is registered. */
@@ -43,7 +44,7 @@ const MAPPINGS: Record<string, Mapping> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: (_error, request) => {
     const allowed = BODY_TYPES.filter((type) => request.server.hasContentTypeParser(type));
     const sent = request.headers['content-type'];
-    const what = sent === undefined ? 'The body has no Content-Type' : `The Content-Type ${JSON.stringify(sent)}`;
+    const what = sent === undefined ? 'The body has no Content-Type' : `The Content-Type ${quote(sent)}`;
     const detail = `${what}${sent === undefined ? '.' : ' is not accepted here.'}`;
     return new Problem('unsupported-media-type', detail, { allowed }, { accept: allowed.join(', ') });
   },
@@ -80,7 +81,6 @@ export function toProblem(error: unknown, request: FastifyRequest): Problem {
 const identity = (payload: unknown) => payload as string;
 
 export function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): void {
-  const path = request.url.split('?', 1)[0];
   reply
     .code(problem.status)
     .headers(problem.headers)
@@ -89,7 +89,7 @@ export function sendProblem(problem: Problem, request: FastifyRequest, reply: Fa
     .type(PROBLEM_JSON)
     // Serialised here: a response schema of the route would drop the members that it does not know.
     .serializer(identity)
-    .send(JSON.stringify(problem.document(path, request.id)));
+    .send(JSON.stringify(problem.document(briefPath(request.url), request.id)));
 }
 
 export function installErrorHandler(app: FastifyInstance): void {
@@ -97,12 +97,12 @@ export function installErrorHandler(app: FastifyInstance): void {
     const problem = toProblem(error, request);
     if (problem.status >= 500 && problem.status !== 503 && problem.status !== 507) {
       const { method, url, id } = request;
-      app.logger.error({ err: error, reqId: id, method, url, code: problem.code }, problem.message);
+      app.logger.error({ err: error, reqId: id, method, url: briefPath(url), code: problem.code }, problem.message);
     }
     sendProblem(problem, request, reply);
   });
   app.setNotFoundHandler((request, reply) => {
-    const detail = `There is no ${request.method} ${request.url.split('?', 1)[0]}. See /docs for every path.`;
+    const detail = `There is no ${request.method} ${briefPath(request.url)}. See /docs for every path.`;
     sendProblem(new Problem('not-found', detail), request, reply);
   });
 }

@@ -124,8 +124,8 @@ export const ERRORS = {
     status: 403,
     title: 'Requests from other web sites are refused',
     meaning:
-      'A browser said (Sec-Fetch-Site) that another web site made it send this request. A page that you merely visit ' +
-      'must not drive a server on your own machine.',
+      'A browser said (Sec-Fetch-Site, Origin) that another web site made it send this request. A page that you merely ' +
+      'visit must not drive a server on your own machine.',
     remedy: "Open the console from this server's own address, or call the API from a program.",
   },
   'not-found': {
@@ -270,10 +270,19 @@ export const ERRORS = {
     meaning: 'The heap was deleted while the request waited for it.',
     remedy: 'Nothing to repeat: the heap and all its objects are gone.',
   },
+  'host-not-allowed': {
+    status: 421,
+    title: 'The server is not known by this name',
+    meaning:
+      'The Host header has a name that this server was not given. A web page can make its own name resolve to your machine ' +
+      '(DNS rebinding), and then the browser takes the server for its own.',
+    remedy: 'Use http://localhost or the IP address, or list the name in GOHEAP_ALLOWED_HOSTS when the server starts.',
+  },
   'body-too-large': {
     status: 413,
     title: 'The body is too large',
-    meaning: 'The body exceeds GOHEAP_BODY_LIMIT.',
+    meaning:
+      'The body exceeds GOHEAP_BODY_LIMIT; or 1 MiB for a single allocation, or 64 KiB where it has but a few fields.',
     remedy: 'Split the work; `limit` says how many bytes are accepted. NDJSON batches may be streamed.',
   },
   'batch-too-large': {

@@ -10,6 +10,8 @@
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
 const GRAMMAR = /^([0-9]+)(B|KiB|MiB|GiB|TiB)?$/;
+/** Longer is no size: 2^63-1 has 19 digits, and nobody writes more zeros in front of it. */
+export const MAX_GO_SIZE = 32;
 const MAX_INT64 = 2n ** 63n - 1n;
 
 /** The pattern as a JSON schema has it, and the words for people. */
@@ -18,6 +20,8 @@ export const GO_SIZE_WORDS = 'a number of bytes, or digits followed by B, KiB, M
 
 /** The bytes, or undefined if the text is not a size. `Infinity` stands for a valid size above 2^53. */
 export function parseGoSize(text: string): number | undefined {
+  // First: a number of a million digits takes seconds to make.
+  if (text.length > MAX_GO_SIZE) return undefined;
   const match = GRAMMAR.exec(text);
   if (match === null) return undefined;
   const power = BigInt(UNITS.indexOf((match[2] ?? 'B') as (typeof UNITS)[number]));

@@ -17,6 +17,7 @@
 
 import type { EffectiveSettings, HeapFactory, HostedHeap, ServedHeap } from './hosted.js';
 import { Problem } from './problem.js';
+import { quote } from './quote.js';
 import { HEAP_NAME_PATTERN } from './schemas/common.js';
 import { firstDifference } from './settings.js';
 
@@ -66,7 +67,7 @@ export class HeapRegistry<H extends HostedHeap = ServedHeap> {
       } else {
         const field = firstDifference(settings, entry.heap.settings);
         if (field === undefined) return { heap: entry.heap, created: false };
-        throw new Problem('heap-exists', `The heap ${JSON.stringify(name)} exists with another ${field}.`, { field });
+        throw new Problem('heap-exists', `The heap ${quote(name)} exists with another ${field}.`, { field });
       }
     }
   }
@@ -111,7 +112,7 @@ export class HeapRegistry<H extends HostedHeap = ServedHeap> {
     } catch (error) {
       this.#entries.delete(name);
       if (error instanceof Problem) throw error;
-      const detail = `The heap ${JSON.stringify(name)} could not be created: ${(error as Error).message}`;
+      const detail = `The heap ${quote(name)} could not be created: ${(error as Error).message}`;
       throw Object.assign(new Problem('heap-start-failed', detail), { cause: error });
     }
   }
@@ -125,9 +126,8 @@ export class HeapRegistry<H extends HostedHeap = ServedHeap> {
   }
 
   #missing(name: string): Problem {
-    if (NAME.test(name)) return new Problem('heap-not-found', `There is no heap named ${JSON.stringify(name)}.`);
-    const shown = JSON.stringify(name.length <= 80 ? name : `${name.slice(0, 79)}…`);
-    return new Problem('invalid-heap-name', `${shown} cannot be the name of a heap.`, {
+    if (NAME.test(name)) return new Problem('heap-not-found', `There is no heap named ${quote(name)}.`);
+    return new Problem('invalid-heap-name', `${quote(name)} cannot be the name of a heap.`, {
       field: 'heap',
       allowed: HEAP_NAME_PATTERN,
     });

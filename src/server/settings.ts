@@ -9,10 +9,11 @@ import { ARENA_SIZES, type Config, defaultSettings, MAX_RESERVE, MIN_RESERVE } f
 import { formatGoSize, parseGoSize } from './gosize.js';
 import type { EffectiveSettings, LiveSettings } from './hosted.js';
 import { Problem } from './problem.js';
+import { quote } from './quote.js';
 import type { Settings, SettingsInput, SettingsPatch } from './schemas/settings.js';
 
 function invalid(field: string, allowed: string, value: unknown): Problem {
-  const detail = `${JSON.stringify(field)} must be ${allowed}, not ${JSON.stringify(value)}.`;
+  const detail = `${quote(field)} must be ${allowed}, not ${quote(value)}.`;
   return new Problem('invalid-setting', detail, { field, allowed });
 }
 

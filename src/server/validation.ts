@@ -7,7 +7,7 @@
  * more than its first fault.
  *
  * `describeError` turns Ajv's error into a `Problem`: `field` is where, `allowed` is what would have been right. The
- * schema annotations `x-problem`, `x-allowed`, `x-problem-unknown` and `x-body-optional` are explained where they are
+ * schema annotations `x-problem`, `x-problem-maximum`, `x-allowed`, `x-problem-unknown` and `x-body-optional` are explained where they are
  * declared below.
  */
 
@@ -15,6 +15,7 @@ import { Ajv, type AnySchemaObject, type ErrorObject } from 'ajv';
 import type { FastifyInstance, FastifySchemaValidationError } from 'fastify';
 import { type ErrorCode, isErrorCode } from './errors.js';
 import { Problem } from './problem.js';
+import { brief, quote } from './quote.js';
 
 const COMMON = {
   allErrors: false,
@@ -27,6 +28,7 @@ const COMMON = {
 /** Annotations of our schemas. All are permitted in OpenAPI, which ignores what begins with `x-`. */
 const ANNOTATIONS = [
   'x-problem', // the error code to answer for this value, instead of validation-failed
+  'x-problem-maximum', // the error code for a number that is too large, instead of that one; `limit` says what is accepted
   'x-allowed', // what the value may be, in words
   'x-problem-unknown', // on an object: the error code for a field it does not have, instead of unknown-field
   'x-body-optional', // on a body: an absent body means {}
@@ -74,7 +76,7 @@ export function describeError(errors: readonly ErrorObject[], part: string): Pro
 
   if (error.keyword === 'additionalProperties' || error.keyword === 'unevaluatedProperties') {
     const name = String(error.params.additionalProperty ?? error.params.unevaluatedProperty);
-    const field = join(path, name);
+    const field = brief(join(path, brief(name)));
     const known = Object.keys((schema.properties ?? {}) as object);
     const code = codeOf(schema['x-problem-unknown'], 'unknown-field');
     return new Problem(code, `The ${place(part)} has a field ${quote(field)} that is not allowed here.`, {
@@ -99,8 +101,13 @@ export function describeError(errors: readonly ErrorObject[], part: string): Pro
   const field = path === '' ? part : path;
   const allowed = describeSchema(schema);
   const what = path === '' ? `The ${place(part)}` : `${quote(path)} in the ${place(part)}`;
-  const detail = `${what} must be ${allowed}, not ${show(error.data)}.`;
-  return new Problem(codeOf(schema['x-problem'], 'validation-failed'), detail, { field, allowed });
+  const detail = `${what} must be ${allowed}, not ${quote(error.data)}.`;
+  const code = codeOf(schema['x-problem'], 'validation-failed');
+  if (error.keyword === 'maximum' && schema['x-problem-maximum'] !== undefined) {
+    const limit = Number(error.params.limit);
+    return new Problem(codeOf(schema['x-problem-maximum'], code), detail, { field, allowed, limit });
+  }
+  return new Problem(code, detail, { field, allowed });
 }
 
 function codeOf(annotation: unknown, otherwise: ErrorCode): ErrorCode {
@@ -122,18 +129,6 @@ function join(path: string, name: string): string {
 
 function place(part: string): string {
   return part === 'querystring' ? 'query' : part === 'params' ? 'path' : part;
-}
-
-/** The value as the client sent it, short enough for one line. */
-function show(value: unknown): string {
-  if (Array.isArray(value)) return 'an array';
-  if (typeof value === 'object' && value !== null) return 'an object';
-  return quote(value);
-}
-
-function quote(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'undefined';
-  return text.length <= 80 ? text : `${text.slice(0, 76)}…"`;
 }
 
 /** What a schema allows, in words. */

@@ -7,6 +7,7 @@ import { GO_DURATION_WORDS, parseGoDuration } from './goduration.js';
 import { parseGoSize } from './gosize.js';
 import type { EffectiveSettings } from './hosted.js';
 import { Problem } from './problem.js';
+import { quote } from './quote.js';
 import { MAX_DURATION, type WorkloadBody } from './schemas/workloads.js';
 
 const MINUTE = 60_000;
@@ -15,7 +16,7 @@ const DEFAULT_K = 64;
 const OF_RESERVE = 0.5;
 
 const invalid = (field: string, allowed: string, value: unknown): Problem =>
-  new Problem('validation-failed', `"${field}" must be ${allowed}, not ${JSON.stringify(value)}.`, { field, allowed });
+  new Problem('validation-failed', `"${field}" must be ${allowed}, not ${quote(value)}.`, { field, allowed });
 
 function duration(value: number | string): number {
   const ms = typeof value === 'number' ? value * 1000 : parseGoDuration(value);

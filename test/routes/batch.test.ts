@@ -46,8 +46,8 @@ describe('JSON', () => {
 
   test.each([
     [{ op: 'alloc', size: -1 }, 'invalid-size'],
-    [{ op: 'alloc', size: 2 ** 31 }, 'invalid-size'],
-    [{ op: 'alloc', size: 2 ** 53 }, 'invalid-size'],
+    [{ op: 'alloc', size: 2 ** 31 }, 'object-too-large'],
+    [{ op: 'alloc', size: 2 ** 53 }, 'object-too-large'],
     [{ op: 'alloc', size: '12' }, 'invalid-size'],
     [{ op: 'alloc', size: null }, 'invalid-size'],
     [{ op: 'alloc' }, 'invalid-size'],
@@ -274,8 +274,8 @@ describe('binary', () => {
       expectProblem(answer, 400, 'invalid-record');
       expect(answer.body.index).toBe(1);
     }
-    expectProblem(await send(body([BatchOp.alloc, 1, 0, 0, 1])), 400, 'invalid-size');
-    expectProblem(await send(body([BatchOp.alloc, 1, 0, -1, -1])), 400, 'invalid-size');
+    expectProblem(await send(body([BatchOp.alloc, 1, 0, 0, 1])), 422, 'object-too-large');
+    expectProblem(await send(body([BatchOp.alloc, 1, 0, -1, -1])), 422, 'object-too-large');
     expectProblem(await send(Buffer.alloc(20_001 * 16)), 413, 'batch-too-large');
     expect((await send(Buffer.alloc(0))).raw.length).toBe(0);
     expect((await t.get('memstats')).body.Mallocs).toBe(before);

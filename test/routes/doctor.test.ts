@@ -102,3 +102,14 @@ it('says on the command line what went wrong', async () => {
   const nobody = await cli('--url', 'http://127.0.0.1:1');
   expect([nobody.status, nobody.err]).toEqual([1, expect.stringMatching(/no server answers at/)]);
 });
+
+it('keeps to its schema under a limit of 0, which no heap can meet', async () => {
+  await t.call('PATCH', '/v1/heaps/t', { gomemlimit: 0 });
+  await t.post('alloc', { size: 1000, count: 2000 });
+  for (let i = 0; i < 3; i++) await t.post('gc');
+  const { body } = await t.get('doctor?window=0.1');
+  for (const { numbers, threshold } of body.findings) {
+    for (const n of [...Object.values(numbers), ...Object.values(threshold)]) expect(n).toBeTypeOf('number');
+  }
+  await t.call('PATCH', '/v1/heaps/t', { gomemlimit: 'off' });
+});

@@ -160,7 +160,7 @@ async function stuck(path: string): Promise<Socket> {
   ending.push(() => void socket.destroy());
   await new Promise((resolve) => socket.once('connect', resolve));
   socket.pause();
-  socket.write('GET /v1/heaps/t/events?rate=10 HTTP/1.1\r\nhost: x\r\n\r\n');
+  socket.write('GET /v1/heaps/t/events?rate=10 HTTP/1.1\r\nhost: localhost\r\n\r\n');
   return socket;
 }
 

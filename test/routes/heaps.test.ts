@@ -14,7 +14,7 @@ describe('PUT', () => {
     expect(response.headers.location).toBe('/v1/heaps/a');
     expect(response.json()).toMatchObject({ name: 'a', settings: DEFAULTS, summary: { heapAlloc: 0, heapSys: 0 } });
     expect(Date.parse(response.json().createdAt)).toBeGreaterThan(Date.now() - 60_000);
-    expect(log).toMatchObject([{ msg: 'heap created', heap: 'a' }]);
+    expect(log).toEqual([]);
   });
 
   it('takes every setting, sizes as numbers or text', async () => {
@@ -166,7 +166,7 @@ describe('PATCH', () => {
     const response = await app.inject(patch('a', { gogc: 'off', gomemlimit: '1GiB' }));
     expect(response.json().settings).toEqual({ ...DEFAULTS, gogc: 'off', gomemlimit: '1GiB' });
     expect((await app.inject('/v1/heaps/a')).json().settings).toEqual(response.json().settings);
-    expect(log.at(-1)).toMatchObject({ msg: 'heap changed', heap: 'a' });
+    expect(log).toEqual([]);
   });
 
   it('leaves alone what it does not name', async () => {

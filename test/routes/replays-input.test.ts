@@ -189,7 +189,7 @@ describe('an upload', () => {
   it('that is longer than allowed is told so before it is sent', async () => {
     const socket = connect(server.port, '127.0.0.1');
     socket.write(
-      'POST /v1/replays HTTP/1.1\r\nhost: x\r\ncontent-type: application/octet-stream\r\ncontent-length: 400000\r\n\r\n',
+      'POST /v1/replays HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/octet-stream\r\ncontent-length: 400000\r\n\r\n',
     );
     const [head] = await once(socket, 'data');
     expect(String(head)).toMatch(/^HTTP\/1\.1 413 /);
@@ -203,12 +203,12 @@ describe('an upload', () => {
     const garbage = 'no recording at all, '.repeat(8000);
     const rest = 'and more of it';
     socket.write(
-      'POST /v1/replays HTTP/1.1\r\nhost: x\r\ncontent-type: application/octet-stream\r\n' +
+      'POST /v1/replays HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/octet-stream\r\n' +
         `content-length: ${garbage.length + rest.length}\r\n\r\n${garbage}`,
     );
     const [head] = await once(socket, 'data');
     expect(String(head)).toMatch(/^HTTP\/1\.1 422 /);
-    socket.write(`${rest}GET /livez HTTP/1.1\r\nhost: x\r\n\r\n`);
+    socket.write(`${rest}GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n`);
     const [next] = await once(socket, 'data');
     expect(String(next)).toMatch(/^HTTP\/1\.1 200 /);
     socket.destroy();

@@ -7,7 +7,7 @@ interface Group {
 }
 
 it('has the server, and two groups for each heap', async () => {
-  const { app } = await testShell();
+  const { app } = await testShell({ HOST: '0.0.0.0' });
   for (const name of ['b', 'a']) await app.inject({ method: 'PUT', url: `/v1/heaps/${name}` });
   const response = await app.inject({ url: '/v1/sd', headers: { host: 'goheap:8080' } });
   expect(response.headers['content-type']).toMatch(/^application\/json/);
@@ -27,7 +27,7 @@ test.each([
   ['goheap.example.com', 'goheap.example.com'],
   ['a b<script>', '127.0.0.1:8080'],
 ])('the host %s becomes the target %s', async (host, target) => {
-  const { app } = await testShell();
+  const { app } = await testShell({ GOHEAP_ALLOWED_HOSTS: 'off' });
   const groups = (await app.inject({ url: '/v1/sd', headers: { host } })).json<Group[]>();
   expect(groups[0].targets).toEqual([target]);
 });

@@ -84,14 +84,14 @@ describe('on the wire', () => {
 
   it('headers without end get a problem', async () => {
     ({ app } = await ownShell());
-    const answer = await exchange(app, `GET / HTTP/1.1\r\nhost: x\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`);
+    const answer = await exchange(app, `GET / HTTP/1.1\r\nhost: localhost\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`);
     expect(answer).toContain('"code":"headers-too-large"');
   });
 
   it('a body that is cut short changes nothing', async () => {
     const t = await ownShell();
     ({ app } = t);
-    const head = `PUT ${HEAP} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n`;
+    const head = `PUT ${HEAP} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n`;
     await exchange(app, `${head}{"gogc":`, true);
     expect(t.heaps.list()).toEqual([]);
     expect(t.log.filter(({ level }) => Number(level) >= 50)).toEqual([]);
@@ -99,7 +99,10 @@ describe('on the wire', () => {
 
   test.each(['..', '%2e%2e', '.'])('the heap name %s is refused', async (name) => {
     ({ app } = await ownShell());
-    const answer = await exchange(app, `GET /v1/heaps/${name} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
+    const answer = await exchange(
+      app,
+      `GET /v1/heaps/${name} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`,
+    );
     expect(answer).toMatch(/^HTTP\/1\.1 400 .*"code":"invalid-heap-name"/s);
   });
 });
@@ -207,7 +210,6 @@ describe('pages of other web sites', () => {
     const { problem, app } = await testShell();
     const headers = { 'sec-fetch-site': 'cross-site' };
     await problem('cross-site', { method: 'PUT', url: HEAP, headers });
-    expect((await app.inject({ url: '/v1/heaps', headers })).statusCode).toBe(200);
     expect(
       (await app.inject({ method: 'PUT', url: HEAP, headers: { 'sec-fetch-site': 'same-origin' } })).statusCode,
     ).toBe(201);

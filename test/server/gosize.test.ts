@@ -49,6 +49,11 @@ describe('parseGoSize', () => {
   test.each(GOOD)('%s is %d bytes', (text, bytes) => expect(parseGoSize(text)).toBe(bytes));
   test.each(BAD)('%j is malformed', (text) => expect(parseGoSize(text)).toBeUndefined());
 
+  test.each([33, 1000, 20_000_000])('%d digits are malformed, and no number is made of them', (digits) => {
+    expect(parseGoSize('9'.repeat(digits))).toBeUndefined();
+    expect(parseGoSize(`${'0'.repeat(digits)}1MiB`)).toBeUndefined();
+  });
+
   it('takes 2^63-1, which is how Go writes no limit', () => {
     expect(parseGoSize('9223372036854775807')).toBe(Number.POSITIVE_INFINITY);
   });
@@ -81,6 +86,9 @@ describe('durations', () => {
   test.each(['', '10', '-1s', '1d', 's', '1s ', '1m 30s'])('%j is malformed', (text) =>
     expect(parseGoDuration(text)).toBeUndefined(),
   );
+  test.each(['1', '1m', '1.', '1m1'])('%j, many times, is malformed', (part) => {
+    expect(parseGoDuration(part.repeat(1_000_000))).toBeUndefined();
+  });
   it('formats what it parses', () => {
     fc.assert(fc.property(fc.nat(), (ms) => parseGoDuration(formatGoDuration(ms)) === ms));
   });

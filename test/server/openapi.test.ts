@@ -1,6 +1,6 @@
 /** The OpenAPI document: what a generator of clients needs of every operation. `npm run openapi:lint` checks the rest. */
 
-import { beforeAll, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { isErrorCode } from '../../src/server/errors.js';
 import { testShell } from '../helper/shell.js';
 
@@ -66,6 +66,38 @@ it('says of every protected operation that it may need a token', () => {
     expect('401' in responses, name).toBe(!open);
     expect(security, name).toEqual(open ? [] : [{}, { bearer: [] }]);
   }
+});
+
+describe('declares', () => {
+  const statuses = (name: string): string[] => Object.keys(operations.find(([is]) => is === name)?.[1].responses ?? {});
+
+  it('what the HTTP server may answer to anything', () => {
+    for (const [name, { responses }] of operations) {
+      expect(Object.keys(responses), name).toEqual(expect.arrayContaining(['400', '408', '431']));
+    }
+  });
+
+  it('that a path may be too long, wherever a part of it is chosen', () => {
+    for (const [name, { responses }] of operations) expect('414' in responses, name).toBe(name.includes('{'));
+  });
+
+  it('that a heap may be deleted meanwhile', () => {
+    for (const [name, { responses }] of operations) expect('410' in responses, name).toBe(name.includes('{heap}'));
+  });
+
+  it('that pages and names are refused, and that requests are counted, but for health', () => {
+    for (const [name, { responses }] of operations) {
+      const health = /(livez|readyz)$/.test(name);
+      for (const status of ['403', '421', '429']) expect(status in responses, `${name} ${status}`).toBe(!health);
+    }
+  });
+
+  it('that a body may be wrong, also where none is wanted', () => {
+    for (const name of ['delete /v1/heaps/{heap}', 'post /v1/heaps/{heap}/check']) {
+      expect(statuses(name)).toEqual(expect.arrayContaining(['413', '415']));
+    }
+    expect(statuses('get /v1/heaps')).not.toContain('413');
+  });
 });
 
 it('has no traces of the notes from which it was made', () => {

@@ -12,6 +12,7 @@ import type { Readable } from 'node:stream';
 import { H_TYPES } from '../../heap/heap.js';
 import type { Piece } from '../../sched/host-api.js';
 import { BatchOp, Flag, Op, RECORD_BYTES, RESULT_BYTES } from '../../sched/ops.js';
+import { largestObject } from '../alloc-request.js';
 import { Problem } from '../problem.js';
 import { call, type Host, take } from '../route.js';
 import { type BatchLimits, tooLarge } from './json.js';
@@ -46,7 +47,7 @@ export async function binaryBatch(
     }
     const count = at / RECORD_BYTES;
     if (count === 0) return Buffer.alloc(0);
-    checkRecords(host, piece.words, count, limits.maxObject);
+    checkRecords(host, piece.words, count, Math.min(limits.maxObject, largestObject(host)));
     await call(host, Op.batch, p, [piece.offset, count, piece.offset + at]);
     const answer = Buffer.allocUnsafe(count * RESULT_BYTES);
     piece.bytes.copy(answer, 0, at, at + answer.length);
@@ -76,12 +77,12 @@ function checkRecords(host: Host, w: Int32Array, count: number, maxObject: numbe
     if (op === BatchOp.alloc) {
       const noscan = (w[at] & (Flag.noscan << 8)) !== 0;
       if ((w[at + 3] !== 0 || w[at + 2] < 0 || w[at + 2] > maxObject) && bytesOf(w, at) > maxObject) {
-        throw bad('invalid-size', i, `asks for ${bytesOf(w, at)} bytes; the most is ${maxObject}`);
+        const detail = `Record ${i} asks for ${bytesOf(w, at)} bytes; the most is ${maxObject}.`;
+        throw new Problem('object-too-large', detail, { index: i, limit: maxObject });
       }
-      if (!noscan && w[at + 1] >>> 0 >= types)
-        throw bad('invalid-record', i, `has an unknown type, ${w[at + 1] >>> 0}`);
+      if (!noscan && w[at + 1] >>> 0 >= types) throw bad(i, `has an unknown type, ${w[at + 1] >>> 0}`);
     } else if (op === 0 || op > BatchOp.site) {
-      throw bad('invalid-record', i, `has an unknown operation, ${op}`);
+      throw bad(i, `has an unknown operation, ${op}`);
     }
   }
 }
@@ -90,6 +91,6 @@ function bytesOf(w: Int32Array, at: number): number {
   return (w[at + 3] >>> 0) * 2 ** 32 + (w[at + 2] >>> 0);
 }
 
-function bad(code: 'invalid-record' | 'invalid-size', index: number, what: string): Problem {
-  return new Problem(code, `Record ${index} ${what}.`, { index });
+function bad(index: number, what: string): Problem {
+  return new Problem('invalid-record', `Record ${index} ${what}.`, { index });
 }

@@ -12,8 +12,9 @@
 import { BatchOp, Flag } from '../../sched/ops.js';
 import * as address from '../address.js';
 import { parseAddress } from '../address.js';
-import { allocFlags, siteId, typeOf } from '../alloc-request.js';
+import { allocFlags, largestObject, objectTooLarge, siteId, typeOf } from '../alloc-request.js';
 import { Problem, type ProblemItem, problemItem } from '../problem.js';
+import { brief, quote } from '../quote.js';
 import type { Host } from '../route.js';
 import { MAX_FRAMES, MAX_POINTERS, MAX_SITE, SITE_WORDS } from '../schemas/alloc.js';
 
@@ -34,11 +35,12 @@ export class Builder {
   /** Operations that were refused before they could run. */
   errors: Map<number, ProblemItem> | null = null;
   private readonly host: Host;
-  private readonly maxObject: number;
+  /** The largest object that the server and this heap accept. */
+  readonly maxObject: number;
 
   constructor(host: Host, maxObject: number, expected: number) {
     this.host = host;
-    this.maxObject = maxObject;
+    this.maxObject = Math.min(maxObject, largestObject(host));
     this.words = new Int32Array(Math.max(16, expected) * 4);
   }
 
@@ -87,9 +89,13 @@ export class Builder {
 
   private alloc(o: Record<string, unknown>, base: number, earlier?: Earlier) {
     const { size, noscan } = o;
-    if (typeof size !== 'number' || !Number.isInteger(size) || size < 0 || size > this.maxObject) {
+    if (typeof size !== 'number' || !Number.isInteger(size) || size < 0) {
       const allowed = `a whole number of bytes from 0 to ${this.maxObject}`;
       return this.refuse(problemItem('invalid-size', `"size" must be ${allowed}.`, { field: 'size', allowed }));
+    }
+    if (size > this.maxObject) {
+      const { code, message, members } = objectTooLarge(size, this.maxObject);
+      return this.refuse(problemItem(code, message, members));
     }
     let fields = 2;
     if (noscan !== undefined) {
@@ -142,7 +148,7 @@ export class Builder {
     if (store !== undefined) {
       if (typeof store !== 'object' || store === null) return this.bad('store', 'an object');
       const to = store as Record<string, unknown>;
-      for (const key in to) if (!STORE_KEYS.has(key)) return this.unknown(`store.${key}`, STORE_KEYS);
+      for (const key in to) if (!STORE_KEYS.has(key)) return this.unknown(`store.${brief(key)}`, STORE_KEYS);
       const { word } = to;
       if (typeof word !== 'number' || !Number.isInteger(word) || word < 0 || word > 2 ** 27) {
         return this.bad('store.word', 'a whole number from 0 to 134217728');
@@ -197,7 +203,7 @@ export class Builder {
       return BY_REF;
     }
     const field = `${prefix}ref`;
-    const detail = `${JSON.stringify(ref)} names no earlier alloc of this batch.`;
+    const detail = `${quote(ref)} names no earlier alloc of this batch.`;
     this.refuse(problemItem('invalid-reference', detail, { field, allowed: 'the index of an earlier alloc' }));
     return -1;
   }
@@ -206,8 +212,9 @@ export class Builder {
     this.refuse(problemItem('validation-failed', `"${field}" must be ${allowed}.`, { field, allowed }));
   }
 
-  private unknown(field: string, known: ReadonlySet<string>): void {
-    const detail = `The operation has a field ${JSON.stringify(field)} that it does not know.`;
+  private unknown(name: string, known: ReadonlySet<string>): void {
+    const field = brief(name);
+    const detail = `The operation has a field ${quote(field)} that it does not know.`;
     this.refuse(problemItem('unknown-field', detail, { field, allowed: [...known] }));
   }
 

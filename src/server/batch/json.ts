@@ -6,6 +6,7 @@
  */
 
 import { Problem } from '../problem.js';
+import { brief, quote } from '../quote.js';
 import type { Host } from '../route.js';
 import { Builder } from './builder.js';
 import { ResultWriter } from './results.js';
@@ -27,7 +28,7 @@ export async function jsonBatch(host: Host, bytes: Buffer, limits: BatchLimits):
   const { maxBatch, maxObject } = limits;
   const batch = new Builder(host, maxObject, Math.min(maxBatch, Math.ceil(bytes.length / SHORTEST)));
   let p: number;
-  if (scanner.scan(bytes, batch, maxBatch, maxObject)) p = scanner.p;
+  if (scanner.scan(bytes, batch, maxBatch, batch.maxObject)) p = scanner.p;
   else {
     batch.reset();
     const body = envelope(parse(bytes), limits);
@@ -54,8 +55,8 @@ function envelope(body: unknown, limits: BatchLimits): { ops: unknown[]; p: numb
   const { ops, p = -1 } = body as { ops?: unknown; p?: unknown };
   for (const key in body) {
     if (key === 'ops' || key === 'p') continue;
-    const detail = `The body has a field ${JSON.stringify(key)} that is not allowed here.`;
-    throw new Problem('unknown-field', detail, { field: key, allowed: ['ops', 'p'] });
+    const detail = `The body has a field ${quote(key)} that is not allowed here.`;
+    throw new Problem('unknown-field', detail, { field: brief(key), allowed: ['ops', 'p'] });
   }
   if (!Array.isArray(ops)) throw refuse('ops', 'an array of operations');
   if (ops.length > limits.maxBatch) throw tooLarge(limits.maxBatch);

@@ -11,7 +11,13 @@ import type { FastifyInstance } from 'fastify';
 
 export async function registerBearerAuth(app: FastifyInstance, token: string): Promise<void> {
   // `addHook: false` hands the error to our handler, which answers it as a problem.
-  await app.register(bearerAuth, { keys: new Set([token]), addHook: false, verifyErrorLogLevel: undefined });
+  await app.register(bearerAuth, {
+    keys: new Set([token]),
+    addHook: false,
+    verifyErrorLogLevel: undefined,
+    // `bearer` is `Bearer`: the name of a scheme has no case (RFC 9110, 11.1).
+    specCompliance: 'rfc6749',
+  });
   const verify = app.verifyBearerAuth;
   if (verify === undefined) throw new Error('@fastify/bearer-auth did not decorate the app');
   app.addHook('onRequest', verify);

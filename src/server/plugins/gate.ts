@@ -3,17 +3,32 @@
  *
  * - While the server drains, nothing new begins: 503 `shutting-down`. The connection is told to close, so that the
  *   client's next request goes elsewhere.
- * - A browser that another web site makes send a changing request says so in Sec-Fetch-Site; such requests are
- *   refused, because a page that someone merely visits must not drive a server on that person's machine. Programs do
- *   not send the header.
+ * - A page that someone merely visits must not drive a server on that person's machine. Host and Origin are looked at
+ *   (`../allowed-hosts.ts`), and what the browser says of the sender (Sec-Fetch-Site; programs do not send it): another site
+ *   may send nothing, and another origin of the same site no change. The user may follow a link to anything that is
+ *   only read; a GET that does more (`config.effect`: it collects, stops the world, records, or stays open) is for pages
+ *   of this server, for the user's own address bar, and for programs.
  * - The request id of the client (`x-request-id`) is echoed. Without one, only problems carry an id.
+ *
+ * Pages (console, documentation, problems) say nothing of heaps, and are linked to from everywhere; of them only Host and
+ * Origin are looked at, so that a foreign name fails at the page and not behind it.
  */
 
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify';
+import { type HostCheck, hostCheck } from '../allowed-hosts.js';
 import { Problem, retryLater } from '../problem.js';
+
+/** Whether the request is one that another site, or another origin of this site, may make a browser send. */
+function mayCross(request: FastifyRequest, site: string | string[]): boolean {
+  const { method, headers } = request.raw;
+  if ((method !== 'GET' && method !== 'HEAD') || request.routeOptions.config.effect === true) return false;
+  if (site === 'same-site') return true;
+  return headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document';
+}
 
 export function addGate(app: FastifyInstance): void {
   const { lifecycle } = app;
+  const check: HostCheck = hostCheck(app.config) ?? (() => undefined);
   app.addHook('onRequest', (request, reply, done) => {
     const { headers } = request.raw;
     if (headers['x-request-id'] !== undefined) reply.header('x-request-id', request.id);
@@ -22,10 +37,38 @@ export function addGate(app: FastifyInstance): void {
       done(retryLater('shutting-down', 'The server is shutting down and takes no new requests.'));
       return;
     }
-    if (headers['sec-fetch-site'] === 'cross-site' && request.method !== 'GET' && request.method !== 'HEAD') {
+    const refused = check(headers);
+    if (refused !== undefined) {
+      done(refused);
+      return;
+    }
+    const site = headers['sec-fetch-site'];
+    if (site !== undefined && site !== 'same-origin' && site !== 'none' && !mayCross(request, site)) {
       done(new Problem('cross-site', 'A page of another web site sent this request.'));
       return;
     }
     done();
   });
+}
+
+/**
+ * Tells browsers to believe the type of every answer that may hold bytes or words of a client: no page can use an object's
+ * data as a script. A hook of the routes, not of the scope: `alloc` and `free` are the hot path, answer numbers and
+ * addresses alone, and say so (`config.ownWords`). Problems have the header from `sendProblem`, pages from helmet.
+ */
+export function addNosniff(app: FastifyInstance): void {
+  const nosniff: onRequestHookHandler = (_request, reply, done) => {
+    reply.header('x-content-type-options', 'nosniff');
+    done();
+  };
+  app.addHook('onRoute', (route: RouteOptions) => {
+    if (route.config?.ownWords === true) return;
+    route.onRequest = [...[route.onRequest ?? []].flat(), nosniff];
+  });
+}
+
+export function addPageGate(app: FastifyInstance): void {
+  const check = hostCheck(app.config);
+  if (check === undefined) return;
+  app.addHook('onRequest', (request, _reply, done) => done(check(request.raw.headers)));
 }

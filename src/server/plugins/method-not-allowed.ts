@@ -8,6 +8,7 @@
 
 import type { FastifyInstance, HTTPMethods } from 'fastify';
 import { Problem } from '../problem.js';
+import { briefPath } from '../quote.js';
 
 const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
@@ -31,7 +32,7 @@ export function closeMethods(app: FastifyInstance, paths: Set<string>): void {
         schema: { hide: true },
         exposeHeadRoute: false,
         onRequest: (request, _reply, done) => {
-          const detail = `${request.method} is not a method of ${request.url.split('?', 1)[0]}.`;
+          const detail = `${request.method} is not a method of ${briefPath(request.url)}.`;
           done(new Problem('method-not-allowed', detail, { allowed }, { allow }));
         },
         handler: () => undefined,

@@ -30,23 +30,38 @@ type Operation = Record<string, unknown> & {
   requestBody?: { required?: boolean };
 };
 
-/** Every problem that this route can answer: what it declares, and what its kind implies. */
+/** What the HTTP server itself answers, whatever the route. */
+const OF_HTTP = ['bad-request', 'request-timeout', 'headers-too-large'] as const satisfies readonly ErrorCode[];
+/** A body is read before anybody asks whether the route has one. */
+const OF_A_BODY = [
+  'invalid-json',
+  'incomplete-body',
+  'body-too-large',
+  'unsupported-media-type',
+] as const satisfies readonly ErrorCode[];
+/** What is refused for the page, or the name, that it came by. */
+const OF_BROWSERS = ['cross-site', 'host-not-allowed'] as const satisfies readonly ErrorCode[];
+
+/** Every problem that this route can answer: what it declares, and what its kind implies. `internal` is any route's, and a bug. */
 export function problemsOf(route: RouteOptions): ErrorCode[] {
   const { schema, url } = route;
   const config = route.config as FastifyContextConfig | undefined;
-  const codes = new Set<ErrorCode>(config?.problems);
-  if (schema?.body !== undefined || schema?.params !== undefined || schema?.querystring !== undefined) {
+  const codes = new Set<ErrorCode>([...OF_HTTP, ...(config?.problems ?? [])]);
+  if ([schema?.body, schema?.params, schema?.querystring, schema?.headers].some((part) => part !== undefined)) {
     codes.add('validation-failed');
   }
-  if (schema?.body !== undefined) {
-    for (const code of ['unknown-field', 'invalid-json', 'incomplete-body'] as const) codes.add(code);
-    for (const code of ['body-too-large', 'unsupported-media-type'] as const) codes.add(code);
+  if (schema?.body !== undefined || schema?.querystring !== undefined) codes.add('unknown-field');
+  if (![route.method].flat().every((method) => method === 'GET' || method === 'HEAD')) {
+    for (const code of OF_A_BODY) codes.add(code);
   }
-  if (url.includes(':heap')) codes.add('invalid-heap-name').add('heap-not-found');
-  if (isProtected(url)) {
-    codes.add('unauthorized').add('rate-limited').add('shutting-down');
-    if (route.method !== 'GET') codes.add('cross-site');
+  if (url.includes(':')) codes.add('uri-too-long');
+  if (url.includes(':heap')) codes.add('invalid-heap-name').add('heap-not-found').add('heap-deleted');
+  // Health is never refused.
+  if (config?.rateLimit !== false) {
+    codes.add('rate-limited');
+    for (const code of OF_BROWSERS) codes.add(code);
   }
+  if (isProtected(url)) codes.add('unauthorized').add('shutting-down');
   return Object.keys(ERRORS).filter((code) => codes.has(code as ErrorCode)) as ErrorCode[];
 }
 

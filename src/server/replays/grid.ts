@@ -12,6 +12,7 @@ import { DEFAULT_VARIATIONS, MAX_VARIATIONS } from '../../replay/whatif/ranges.j
 import { ARENA_SIZES } from '../config.js';
 import { formatGoSize, GO_SIZE_WORDS, parseGoSize } from '../gosize.js';
 import { Problem } from '../problem.js';
+import { quote } from '../quote.js';
 import type { ProfileOptions } from './profile.js';
 
 /** The settings of a query, as they came. */
@@ -48,8 +49,7 @@ const MAX_SEED = 2 ** 31 - 1;
 const MAX_NS = 1e9;
 
 function invalid(field: string, allowed: string, value: string): Problem {
-  const shown = value.length <= 80 ? value : `${value.slice(0, 79)}…`;
-  return new Problem('invalid-setting', `"${field}" must be ${allowed}, not ${JSON.stringify(shown)}.`, {
+  return new Problem('invalid-setting', `"${field}" must be ${allowed}, not ${quote(value)}.`, {
     field,
     allowed,
   });

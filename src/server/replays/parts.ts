@@ -8,6 +8,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { SimResult } from '../../replay/result.js';
 import { Problem } from '../problem.js';
+import { quote } from '../quote.js';
 
 /** The parts that have to be asked for. */
 export const PARTS = ['timeline', 'classes', 'lifetimes', 'cycles', 'gctrace', 'memstats', 'samples'] as const;
@@ -60,7 +61,7 @@ export function partsOf(include: string | undefined, otherwise: readonly Part[])
   for (const name of names) {
     if ((PARTS as readonly string[]).includes(name)) continue;
     const allowed = `all, or of ${PARTS.join(', ')} one or several, with commas between`;
-    throw new Problem('validation-failed', `"include" must be ${allowed}, not ${JSON.stringify(name.slice(0, 80))}.`, {
+    throw new Problem('validation-failed', `"include" must be ${allowed}, not ${quote(name)}.`, {
       field: 'include',
       allowed,
     });

@@ -8,6 +8,10 @@
 import { ReplayInputError } from '../../replay/events.js';
 import { type ErrorCode, isErrorCode } from '../errors.js';
 import { Problem } from '../problem.js';
+import { brief } from '../quote.js';
+
+/** Characters of what a reader says: it quotes lines of the recording. */
+const MAX_DETAIL = 1000;
 
 /** Codes of readers that clients know under a broader name. */
 const BROADER: Record<string, ErrorCode> = {
@@ -50,7 +54,8 @@ export function replayProblem(error: unknown): { problem: Problem; unexpected: b
   if (error instanceof Problem) return { problem: error, unexpected: false };
   if (error instanceof ReplayInputError && error.code !== 'replay-failed') {
     const code = Object.hasOwn(BROADER, error.code) ? BROADER[error.code] : error.code;
-    if (isErrorCode(code)) return { problem: new Problem(code, sentence(error.message)), unexpected: false };
+    if (isErrorCode(code))
+      return { problem: new Problem(code, sentence(brief(error.message, MAX_DETAIL))), unexpected: false };
   }
   const detail = 'The thread that worked on the recording ended unexpectedly; the log has the details.';
   return { problem: new Problem('replay-failed', detail), unexpected: true };

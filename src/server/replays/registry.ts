@@ -21,6 +21,7 @@ import { TraceStore } from '../../replay/store.js';
 import type { ReplayStats } from '../../telemetry/families-server.js';
 import type { Config } from '../config.js';
 import { Problem, retryLater } from '../problem.js';
+import { quote } from '../quote.js';
 import { VERSION } from '../version.js';
 import { DamagedError, Disk, type Place, Results } from './disk.js';
 import type { Grid } from './grid.js';
@@ -109,7 +110,7 @@ export class Replays {
 
   get(id: string): Replay {
     const replay = this.all.get(id);
-    if (replay === undefined) throw new Problem('replay-not-found', `There is no replay ${JSON.stringify(id)}.`);
+    if (replay === undefined) throw new Problem('replay-not-found', `There is no replay ${quote(id)}.`);
     return replay;
   }
 
@@ -389,7 +390,7 @@ export class Replays {
     this.ended[state]++;
     replay.end(state, problem);
     const { id: replayId, name, source, error } = replay;
-    this.log.info(
+    this.log.debug(
       { replay: replayId, name, source, cells: replay.cells.length, state, code: error?.code },
       'replay ended',
     );

@@ -21,6 +21,7 @@ export const Size = (config: Config) =>
     description: 'Bytes asked for. 0 is valid: every such object has the same address, just below the heap',
     examples: [64],
     'x-problem': 'invalid-size',
+    'x-problem-maximum': 'object-too-large',
     'x-allowed': `a whole number of bytes from 0 to ${config.maxObject}`,
   });
 

@@ -11,6 +11,7 @@ import { type Static, type TSchema, Type } from '@fastify/type-provider-typebox'
 export const HEAP_NAME_PATTERN = '^[a-z0-9][a-z0-9_-]{0,62}$';
 
 export const HeapName = Type.String({
+  maxLength: 63,
   pattern: HEAP_NAME_PATTERN,
   description: 'The name of a heap',
   examples: ['default'],
@@ -23,6 +24,7 @@ export const HeapParams = Type.Object({ heap: HeapName });
 export type HeapParams = Static<typeof HeapParams>;
 
 export const Address = Type.String({
+  maxLength: 18,
   pattern: '^0x[0-9a-f]{1,16}$',
   description: 'The address of an object, as alloc answered it',
   examples: ['0xc000012040'],

@@ -37,7 +37,9 @@ export const DoctorAnswer = Type.Object({
         description: 'How bad it is',
       }),
       title: Type.String({ description: 'What was found' }),
-      numbers: numbers('What was measured; bytes and seconds unless their names say otherwise'),
+      numbers: numbers(
+        'What was measured; bytes and seconds unless their names say otherwise. A ratio to nothing is left out',
+      ),
       threshold: numbers('What it was compared with'),
       cause: Type.String({ description: 'Where it comes from: size classes, locks, cycles' }),
       meaning: Type.String({ description: 'What it means' }),

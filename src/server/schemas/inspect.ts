@@ -188,6 +188,7 @@ export const Limit = (most: number, byDefault: number) =>
 
 export const Cursor = Type.Optional(
   Type.String({
+    maxLength: 8,
     pattern: '^[0-9a-z]{1,8}$',
     description: 'The `next` of an earlier page',
     'x-problem': 'invalid-cursor',

@@ -43,6 +43,7 @@ export const PointerBody = Type.Object(
   {
     address: Type.Unsafe<string | null>({
       type: ['string', 'null'],
+      maxLength: 18,
       pattern: '^0x[0-9a-f]{1,16}$',
       description: 'The address to store, or null',
       'x-problem': 'invalid-address',

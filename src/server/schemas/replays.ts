@@ -25,6 +25,7 @@ export const ReplayQuery = Type.Object(
   {
     name: Type.Optional(
       Type.String({
+        maxLength: 100,
         // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what must not be in a name
         pattern: /^[^\u0000-\u001f\u007f]{1,100}$/.source,
         description: 'What to call it',

@@ -7,10 +7,10 @@
  */
 
 import { type Static, Type } from '@fastify/type-provider-typebox';
-import { GO_SIZE_PATTERN, GO_SIZE_WORDS } from '../gosize.js';
+import { GO_SIZE_PATTERN, GO_SIZE_WORDS, MAX_GO_SIZE } from '../gosize.js';
 
 const bytes = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
-const sizeText = Type.String({ pattern: GO_SIZE_PATTERN });
+const sizeText = Type.String({ maxLength: MAX_GO_SIZE, pattern: GO_SIZE_PATTERN });
 const percent = Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 });
 const off = Type.Literal('off');
 

@@ -2,8 +2,8 @@
 
 import { type Static, Type } from '@fastify/type-provider-typebox';
 import { KIND_NAMES, type KindName, WORDS } from '../../workloads/texts.js';
-import { GO_DURATION_WORDS } from '../goduration.js';
-import { GO_SIZE_PATTERN, GO_SIZE_WORDS } from '../gosize.js';
+import { GO_DURATION_WORDS, MAX_GO_DURATION } from '../goduration.js';
+import { GO_SIZE_PATTERN, GO_SIZE_WORDS, MAX_GO_SIZE } from '../gosize.js';
 import { Bytes, HeapParams } from './common.js';
 
 export const MAX_RATE = 200_000;
@@ -44,11 +44,17 @@ export const WorkloadBody = Type.Object(
       }),
     ),
     duration: Type.Optional(
-      Type.Union([Type.Number({ exclusiveMinimum: 0, maximum: MAX_DURATION / 1000 }), Type.String({ maxLength: 32 })], {
-        description: 'How long it runs, in seconds or as Go writes it; one minute where left out, at most a day',
-        examples: ['30s'],
-        'x-allowed': `a number of seconds, or ${GO_DURATION_WORDS}, more than nothing and at most 24h`,
-      }),
+      Type.Union(
+        [
+          Type.Number({ exclusiveMinimum: 0, maximum: MAX_DURATION / 1000 }),
+          Type.String({ maxLength: MAX_GO_DURATION }),
+        ],
+        {
+          description: 'How long it runs, in seconds or as Go writes it; one minute where left out, at most a day',
+          examples: ['30s'],
+          'x-allowed': `a number of seconds, or ${GO_DURATION_WORDS}, more than nothing and at most 24h`,
+        },
+      ),
     ),
     rate: Type.Optional(
       Type.Integer({ minimum: 1, maximum: MAX_RATE, description: 'Operations a second; each workload has a default' }),
@@ -57,7 +63,7 @@ export const WorkloadBody = Type.Object(
       Type.Union(
         [
           Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
-          Type.String({ pattern: GO_SIZE_PATTERN, maxLength: 32 }),
+          Type.String({ maxLength: MAX_GO_SIZE, pattern: GO_SIZE_PATTERN }),
         ],
         {
           description: 'What it may hold at once; each workload has a default. At most the reservation of the heap',

@@ -66,10 +66,12 @@ export function applyRule(of: Rule, facts: Facts): Finding | undefined {
   };
 }
 
-/** Six significant digits are enough for a reader. */
+/** Six significant digits are enough for a reader. A ratio to nothing, such as to a limit of 0, is no number in JSON: left out. */
 function rounded(numbers: Readonly<Record<string, number>>): Record<string, number> {
   return Object.fromEntries(
-    Object.entries(numbers).map(([name, n]) => [name, Number.isInteger(n) ? n : Number(n.toPrecision(6))]),
+    Object.entries(numbers)
+      .filter(([, n]) => Number.isFinite(n))
+      .map(([name, n]) => [name, Number.isInteger(n) ? n : Number(n.toPrecision(6))]),
   );
 }
 

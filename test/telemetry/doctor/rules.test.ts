@@ -1,9 +1,11 @@
 /** The rules as data, and what the doctor says as text. */
 
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { renderExamination } from '../../../src/telemetry/doctor/cli.js';
-import { RULES } from '../../../src/telemetry/doctor/doctor.js';
+import { diagnose, RULES } from '../../../src/telemetry/doctor/doctor.js';
 import { largest, mib, percent, sizeClassName, spanClassName } from '../../../src/telemetry/doctor/rule.js';
+import { facts } from './facts.js';
 
 it('has rules that are whole', () => {
   expect(new Set(RULES.map(({ code }) => code)).size).toBe(RULES.length);
@@ -61,4 +63,43 @@ it('is text for people', () => {
   `);
   const well = { healthy: true, summary: 'It is well.', window: 1, findings: [] };
   expect(renderExamination('t', well)).toBe('t: It is well.\n');
+});
+
+describe('numbers that a finding shows', () => {
+  it('are numbers of JSON, also under a limit of 0: a ratio to it was null', () => {
+    const thrashing = facts({ cycles: 50, cpu: { gc: 1e9, dedicated: 1e9 } }, { memoryLimit: 0, limited: true });
+    const found = diagnose(thrashing).find(({ code }) => code === 'limit-thrash');
+    expect(found?.numbers).toMatchObject({ memoryLimit: 0, limiterOn: 1 });
+    expect(found?.numbers).not.toHaveProperty('ofLimit');
+  });
+
+  it('are so for facts of all kinds, with zeros and with extremes', () => {
+    const extreme = fc.constantFrom(0, 1, 2 ** 20, 2 ** 32, 2 ** 53);
+    const happened = fc.record({ cycles: extreme, allocations: extreme, refills: extreme, acquisitions: extreme });
+    const changed = fc.record({
+      memoryLimit: fc.oneof(extreme, fc.constant(Number.POSITIVE_INFINITY)),
+      mapped: extreme,
+      nextGC: extreme,
+      limited: fc.boolean(),
+      seconds: fc.constantFrom(1e-9, 1, 10),
+      mem: fc.record({
+        TotalAlloc: extreme,
+        HeapAlloc: extreme,
+        HeapInuse: extreme,
+        HeapIdle: extreme,
+        HeapReleased: extreme,
+        PeakHeapInuse: extreme,
+      }),
+    });
+    fc.assert(
+      fc.property(happened, changed, (h, c) => {
+        for (const { numbers, threshold, cause } of diagnose(facts(h, c as never))) {
+          for (const n of [...Object.values(numbers), ...Object.values(threshold)])
+            expect(n).toSatisfy(Number.isFinite);
+          expect(cause).not.toMatch(/NaN|undefined/);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
 });
