@@ -11,6 +11,7 @@
 
 import { initLimiter } from '../gc/limits.js';
 import { configure } from '../gc/pacing.js';
+import { gcSettings } from '../gc/settings.js';
 import { DEFAULT_PROFILE_RATE, H_PROFILE_RATE, Heap } from '../heap/heap.js';
 import { readMemStats } from '../heap/memstats.js';
 import { TypeTable } from '../heap/types.js';
@@ -30,7 +31,7 @@ import {
   SchedError,
 } from './host-api.js';
 import { Ms } from './ms.js';
-import { isLong, Op } from './ops.js';
+import { Change, isLong, Op } from './ops.js';
 import {
   F_ARGS,
   F_OP,
@@ -93,7 +94,10 @@ export class HeapHost implements HeapScheduler, HostedHeap {
   readonly procs: number;
   readonly types: TypeTable;
   readonly sites = new Sites();
-  private current: EffectiveSettings;
+  /** As it was made; GOGC and the memory limit may have changed since. */
+  private readonly fixed: EffectiveSettings;
+  /** Changes of settings that were asked for. */
+  private changes = 0;
   private readonly k: Shared;
   private readonly exchange: Exchange;
   private readonly dispatcher: Dispatcher;
@@ -115,7 +119,7 @@ export class HeapHost implements HeapScheduler, HostedHeap {
 
   private constructor(name: string, settings: EffectiveSettings, options: HostOptions) {
     this.name = name;
-    this.current = settings;
+    this.fixed = settings;
     this.options = options;
     this.procs = settings.gomaxprocs;
     this.heap = Heap.create({
@@ -158,15 +162,24 @@ export class HeapHost implements HeapScheduler, HostedHeap {
     return host;
   }
 
+  /** What can change is read from the heap, always: what a client is shown is what the collector goes by. */
   get settings(): EffectiveSettings {
-    return this.current;
+    const { gcPercent, memoryLimit } = gcSettings(this.heap);
+    return {
+      ...this.fixed,
+      gogc: gcPercent < 0 ? 'off' : gcPercent,
+      gomemlimit: memoryLimit === Number.POSITIVE_INFINITY ? 'off' : memoryLimit,
+    };
   }
 
+  /** Only what is to change travels: two clients that change one setting each do not undo each other's. */
   async update(settings: LiveSettings): Promise<void> {
-    this.current = { ...this.current, ...settings };
-    const limit = limitOf(this.current.gomemlimit);
+    const { gogc, gomemlimit } = settings;
+    const which = (gogc === undefined ? 0 : Change.gcPercent) | (gomemlimit === undefined ? 0 : Change.memoryLimit);
+    const limit = limitOf(gomemlimit ?? 'off');
     const halves = limit === Number.POSITIVE_INFINITY ? [-1, -1] : [limit | 0, Math.floor(limit / 2 ** 32)];
-    await this.call(Op.settings, -1, [percentOf(this.current.gogc), ...halves]);
+    this.changes = (this.changes + 1) | 0;
+    await this.call(Op.settings, -1, [which, percentOf(gogc ?? 'off'), ...halves, this.changes]);
   }
 
   summary(): HeapSummary {

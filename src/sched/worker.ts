@@ -17,6 +17,7 @@ import { recover } from '../heap/recover.js';
 import { lockOwner } from '../memory/lock.js';
 import { Executor } from './exec.js';
 import { isLong, Op } from './ops.js';
+import { settle } from './settle.js';
 import {
   F_ARGS,
   F_OP,
@@ -120,6 +121,10 @@ class M {
     stopTheWorldToRecover(h, k, p);
     recover(h, p, heldWorld);
     repairCollector(h);
+    const current = k.m[this.sp + SP_CURRENT] - 1;
+    if (current >= 0) settle(h, k, current, p.id);
+    // What the dead M had yet to do for the collector; a change of settings, say, may have moved the goal behind us.
+    p.attention = true;
     // The dead M may have been asleep.
     endWait(h, p);
     k.m[this.sp + SP_CURRENT] = 0;

@@ -451,7 +451,10 @@ export const ERRORS = {
     status: 503,
     title: 'The thread that ran the request died',
     meaning: 'The worker thread (M) ended while it ran this operation. Its P has been taken over by a new thread.',
-    remedy: '`happened` says whether the work was done: `no`, `yes`, `partly` or `unknown`. Retry when it is `no`.',
+    remedy:
+      '`happened` says whether the work was done: `no`, `yes`, `partly` or `unknown`. Retry when it is `no`. Of a batch, the first ' +
+      '`completed` operations were carried out: what they freed and stored stays so, what they allocated was freed again, since ' +
+      'its addresses were never told.',
   },
   'reservation-exhausted': {
     status: 507,
