@@ -495,6 +495,16 @@ export const ERRORS = {
     meaning: 'The operating system refused the memory or the threads. Nothing of the heap remains.',
     remedy: 'Ask for a smaller `reserve` or fewer Ps; `detail` has what the system said.',
   },
+  'no-memory-for-threads': {
+    status: 507,
+    title: 'There is no memory for the threads of another heap',
+    meaning:
+      'Every P of a heap is a thread of some 12 MiB. With those of this heap the process would use more memory than it may: ' +
+      "its container's limit, or what GOHEAP_MEMORY says. Nothing was created.",
+    remedy:
+      'Ask for fewer Ps, delete a heap, or give the container more memory. `limit`, `needed` and `available` say in bytes what may ' +
+      'be used, what the threads need, and what is left.',
+  },
 } as const satisfies Record<string, ErrorEntry>;
 
 /** The stable name of an error. */
