@@ -64,6 +64,8 @@ import { Sysmon } from './sysmon.js';
 import { Tap } from './tap.js';
 import { worldStops } from './world.js';
 
+/** Ms that end at a time. */
+export const WAVE = 4;
 /** A batch of more records than this is not short. */
 const SHORT_BATCH = 32;
 const percentOf = (gogc: number | 'off'): number => (gogc === 'off' ? -1 : gogc);
@@ -152,7 +154,15 @@ export class HeapHost implements HeapScheduler, HostedHeap {
   static async create(name: string, settings: EffectiveSettings, options: HostOptions = {}): Promise<HeapHost> {
     const host = new HeapHost(name, settings, options);
     try {
-      await Promise.all(Array.from({ length: host.procs }, (_, p) => host.ms.start(p, false)));
+      const up: Promise<void>[] = [];
+      for (let p = 0; p < host.procs; p++) {
+        up.push(host.ms.start(p, false));
+        // Reported below, with the others.
+        up[p].catch(() => undefined);
+        // Starting a thread takes this one some milliseconds: one a turn, so that requests are answered in between.
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      await Promise.all(up);
     } catch (error) {
       await host.close();
       throw error;
@@ -291,15 +301,19 @@ export class HeapHost implements HeapScheduler, HostedHeap {
     this.closed = true;
     this.sysmon?.stop();
     const { m, scalars } = this.k;
-    const exits = this.ms.ended();
-    Atomics.store(m, scalars + K_SHUTDOWN, 1);
-    for (let p = 0; p < this.procs; p++) this.dispatcher.wake(p);
-    await exits;
+    // The main thread joins each thread that ends. All at once would keep it from everything else for too long.
+    for (let from = 0; from < this.procs; from += WAVE) {
+      const to = Math.min(from + WAVE, this.procs);
+      const exits = this.ms.ended(from, to);
+      Atomics.store(m, scalars + K_SHUTDOWN, to);
+      for (let p = from; p < to; p++) this.dispatcher.wake(p);
+      await exits;
+    }
     // Ring the main thread's own doorbell, so that its last wait ends.
     Atomics.add(m, scalars + K_DOORBELL, 1);
     Atomics.notify(m, scalars + K_DOORBELL);
     for (const buffer of [this.heap.memory.reservation, this.heap.memory.metadata, this.k.memory.exchange]) {
-      releaseWhole(buffer);
+      await releaseWhole(buffer);
     }
   }
 

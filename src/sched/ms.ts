@@ -91,12 +91,12 @@ export class Ms {
     return this.workers[p]?.threadId ?? -1;
   }
 
-  /** Resolves when every M has ended. */
-  async ended(): Promise<void> {
+  /** Resolves when the Ms of Ps [`from`, `to`) have ended. */
+  async ended(from: number, to: number): Promise<void> {
     await Promise.all(
-      this.workers.map(
-        (w) => new Promise<void>((resolve) => (w.threadId === -1 ? resolve() : w.once('exit', () => resolve()))),
-      ),
+      this.workers
+        .slice(from, to)
+        .map((w) => new Promise<void>((resolve) => (w.threadId === -1 ? resolve() : w.once('exit', () => resolve())))),
     );
   }
 }

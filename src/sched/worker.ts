@@ -148,7 +148,7 @@ class M {
         continue;
       }
       this.report();
-      if (Atomics.load(m, k.scalars + K_SHUTDOWN) !== 0) break;
+      if (Atomics.load(m, k.scalars + K_SHUTDOWN) > this.p.id) break;
       const pause = this.gc.idle();
       if (pause === 0) continue;
       m[sp + SP_PARKED]++;
