@@ -16,7 +16,7 @@ import { BatchOp, Flag, RECORD_BYTES, RESULT_BYTES } from '../src/sched/ops.js';
 import * as address from '../src/server/address.js';
 import { formatHalves, parseAddress, wordOfHalves } from '../src/server/address.js';
 import { allocFlags, siteId, sizeClassOf, typeOf } from '../src/server/alloc-request.js';
-import { diedProblem, freeAll, runRecords } from '../src/server/batch/disown.js';
+import { diedProblem, forget, freeAll, type Gone, runRecords } from '../src/server/batch/disown.js';
 import { Problem } from '../src/server/problem.js';
 import { type Host, heapsOf, RUNS, take } from '../src/server/route.js';
 import { schedProblem, statusProblem } from '../src/server/sched-errors.js';
@@ -64,7 +64,7 @@ const alloc: FastifyPluginCallback = (app, _options, done) => {
       const type = typeOf(host, size, body.noscan, body.pointers);
       const site = body.site === undefined ? 0 : siteId(host, body.site);
       if (count !== undefined || store !== undefined) {
-        many(host, body, type, site).then(
+        many(host, body, type, site, () => request.raw.socket.destroyed).then(
           (answer) => reply.code(201).send(answer),
           (error) => reply.send(error),
         );
@@ -73,6 +73,7 @@ const alloc: FastifyPluginCallback = (app, _options, done) => {
       try {
         host.submitAlloc(size, allocFlags(type, body.root), type, site, body.p ?? -1, (error, g) => {
           if (error !== null) reply.send(schedProblem(error, host.procs));
+          else if (request.raw.socket.destroyed && body.root !== false) tellNobody(host, size, g.r[0], g.r[1]);
           else answerOne(host, reply, size, type === 0, g.p, g.r[0], g.r[1]);
         });
       } catch (error) {
@@ -88,6 +89,11 @@ function answerOne(host: Host, reply: FastifyReply, size: number, noscan: boolea
   const status = (hi >>> 16) & 255;
   if (status !== 0) reply.send(statusProblem(status, ''));
   else reply.code(201).send(one(host, size, noscan, p, lo, hi));
+}
+
+/** The client has hung up: nobody will ever know the object. (One of size 0 has no root.) */
+function tellNobody(host: Host, size: number, lo: number, hi: number): void {
+  if (size !== 0 && (hi & 0xff_0000) === 0) void forget(host, [lo, hi & 0xffff]);
 }
 
 function one(host: Host, size: number, noscan: boolean, p: number, lo: number, hi: number) {
@@ -106,7 +112,7 @@ function one(host: Host, size: number, noscan: boolean, p: number, lo: number, h
   };
 }
 
-async function many(host: Host, body: AllocBody, type: number, site: number): Promise<object> {
+async function many(host: Host, body: AllocBody, type: number, site: number, gone: Gone): Promise<object> {
   const { size, store, root } = body;
   const count = body.count ?? 1;
   if (store !== undefined && count > 1) {
@@ -130,7 +136,7 @@ async function many(host: Host, body: AllocBody, type: number, site: number): Pr
       if (late) at = put(w, at, BatchOp.free | (Flag.byRef << 8), 0, i * step, 0);
     }
     const first = records * 4;
-    const { p, r } = await runRecords(host, piece, records, body.p ?? -1, (detail, left) =>
+    const { p, r } = await runRecords(host, piece, records, body.p ?? -1, gone, (detail, left) =>
       // The objects are gone again. A store that was done keeps its object alive; one at which the M died, perhaps.
       diedProblem(detail, !left.effects ? 'no' : late && left.records === records - 1 ? 'yes' : 'unknown', 1),
     );

@@ -3,7 +3,8 @@
  *
  * The M that ran a batch died after some of its records, or a part of an operation failed: the objects of the rest exist, and their addresses
  * stand in the exchange, where no client sees them. They are freed before the request is answered, so that what the answer says is true when it is
- * read. Frees and stores that were done stay done.
+ * read. Frees and stores that were done stay done. The same is done for a client that has hung up before it was answered: there is nobody left to
+ * tell. Whether an answer that was written arrives, nobody can know; that is no case of this.
  *
  * The frees travel in the piece of the exchange that the batch had, so that this needs no memory, and are sent again until they are done: their M may
  * die as well. Only the end of the heap ends it otherwise, and that frees everything.
@@ -11,7 +12,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Piece, SchedError } from '../../sched/host-api.js';
-import { BatchOp, Flag, MUST, Op, RECORD_BYTES } from '../../sched/ops.js';
+import { BatchOp, Flag, MUST, Op, RECORD_BYTES, RESULT_BYTES } from '../../sched/ops.js';
 import { Problem } from '../problem.js';
 import type { Host } from '../route.js';
 import { schedProblem } from '../sched-errors.js';
@@ -41,6 +42,22 @@ export async function freeAll(host: Host, piece: Piece, halves: readonly number[
       if (!(error instanceof SchedError) || error.code === 'shutting-down') return;
       if (error.code === 'm-died') from += error.completed * 2;
       else await sleep(BUSY_MS);
+    }
+  }
+}
+
+/** Whether a request's client has hung up. */
+export type Gone = () => boolean;
+
+/** Frees objects of which nobody can be told any more, whenever the heap has room for that. */
+export async function forget(host: Host, halves: readonly number[]): Promise<void> {
+  for (;;) {
+    try {
+      const piece = host.take((halves.length / 2) * (RECORD_BYTES + RESULT_BYTES));
+      return await freeAll(host, piece, halves).finally(piece.release);
+    } catch (error) {
+      if (!(error instanceof SchedError) || error.code !== 'overloaded') throw error;
+      await sleep(BUSY_MS);
     }
   }
 }
@@ -92,10 +109,15 @@ export async function runRecords(
   piece: Piece,
   count: number,
   p: number,
+  gone: Gone,
   problem: Died = died,
 ): Promise<{ p: number; r: Int32Array }> {
   try {
-    return await host.call(Op.batch, p, [piece.offset, count, piece.offset + count * RECORD_BYTES]);
+    const ran = await host.call(Op.batch, p, [piece.offset, count, piece.offset + count * RECORD_BYTES]);
+    if (!gone()) return ran;
+    await forget(host, unclaimed(piece.words, count * 4, count));
+    // Ends the request: nothing more is to be done with objects that are freed. Nobody reads this.
+    throw new Problem('incomplete-body', 'The client hung up before it was answered.');
   } catch (error) {
     if (!(error instanceof SchedError) || error.code !== 'm-died') throw schedProblem(error, host.procs);
     const detail = schedProblem(error).message;

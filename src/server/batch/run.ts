@@ -5,7 +5,7 @@
 import { Flag, RECORD_BYTES, RESULT_BYTES } from '../../sched/ops.js';
 import { type Host, take } from '../route.js';
 import type { Builder } from './builder.js';
-import { diedProblem, freeAll, runRecords } from './disown.js';
+import { diedProblem, freeAll, type Gone, runRecords } from './disown.js';
 import { leftovers } from './results.js';
 
 /** Runs the batch on P `p` (-1: any). `use` sees the result words, from index `first` on, before they are released. */
@@ -13,6 +13,7 @@ export async function runBatch(
   host: Host,
   batch: Builder,
   p: number,
+  gone: Gone,
   use: (words: Int32Array, first: number) => void,
 ): Promise<void> {
   const n = batch.records;
@@ -21,7 +22,7 @@ export async function runBatch(
     const { words } = piece;
     const first = n * 4;
     words.set(first === batch.words.length ? batch.words : batch.words.subarray(0, first));
-    const ran = await runRecords(host, piece, n, p, (detail, left) =>
+    const ran = await runRecords(host, piece, n, p, gone, (detail, left) =>
       diedProblem(detail, left.effects ? 'partly' : 'no', operationsOf(batch, left.records)),
     );
     if (ran.r[0] > 0 && batch.recordOf !== null) await undo(host, leftovers(batch, words, first));
