@@ -43,7 +43,7 @@ const SHAPES: [size: number, words: number[]][] = [
 interface Operation {
   run: () => unknown;
   believe?: () => void;
-  /** Of an allocation that reused a slot nothing tells that it was not answered. */
+  /** Objects that may stay: one that was answered, and whose root was about to be dropped. */
   leaks?: number;
 }
 
