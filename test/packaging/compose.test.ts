@@ -88,3 +88,16 @@ it('makes nobody an administrator of Grafana who has not set a password', () => 
   expect(grafana).toContain('- ./grafana/grafana.ini:/etc/grafana/grafana.ini:ro');
   expect(read('grafana/grafana.ini')).toMatch(/^\[security\]\ndisable_initial_admin_creation = true$/m);
 });
+
+it('builds the image with all that the build names', () => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: { build: string } };
+  const needed = [...scripts.build.matchAll(/-[cp] (\S+)/g)].map(([, path]) => path.split('/')[0]);
+  expect(needed.length).toBeGreaterThan(2);
+  const build = read('Dockerfile').split('\nFROM ')[1];
+  const copied = [...build.matchAll(/^COPY (.+) \S+$/gm)].flatMap(([, from]) => from.split(' '));
+  expect(build).toContain('npm run build');
+  for (const path of needed) {
+    expect(copied).toContain(path);
+    expect(read('.dockerignore').split('\n')).toContain(`!${path}`);
+  }
+});
