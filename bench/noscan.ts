@@ -24,9 +24,9 @@ const rounds = option('rounds', 7);
 const bytes = option('mib', 1024) * 2 ** 20;
 
 if (!FOLLOWS_POINTERS) console.log('goheap does not follow pointers: the ratios say nothing');
-for (const size of SIZES) compare(size);
+for (const size of SIZES) await compare(size);
 
-function compare(size: number): void {
+async function compare(size: number): Promise<void> {
   const count = bytes / size;
   const sides = { noscan: noscanHeap(size, count), scan: scanHeap(size, count) };
   const cycles: Record<keyof typeof sides, Cycle[]> = { noscan: [], scan: [] };
@@ -38,7 +38,7 @@ function compare(size: number): void {
   }
   for (const h of Object.values(sides)) {
     expectObjects(h, count);
-    releaseWhole(h.memory.reservation);
+    await releaseWhole(h.memory.reservation);
   }
   const noscan = medians(cycles.noscan);
   const scan = medians(cycles.scan);

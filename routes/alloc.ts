@@ -11,12 +11,14 @@ import type { FastifyPluginCallback, FastifyReply } from 'fastify';
 import { SERVED_NAMES } from '../src/heap/heap.js';
 import { spanId } from '../src/heap/mspan.js';
 import { PAGE_SHIFT } from '../src/heap/sizeclass.js';
-import { BatchOp, Flag, Op, RECORD_BYTES, RESULT_BYTES } from '../src/sched/ops.js';
+import type { Piece } from '../src/sched/host-api.js';
+import { BatchOp, Flag, RECORD_BYTES, RESULT_BYTES } from '../src/sched/ops.js';
 import * as address from '../src/server/address.js';
 import { formatHalves, parseAddress, wordOfHalves } from '../src/server/address.js';
 import { allocFlags, largestObject, objectTooLarge, siteId, sizeClassOf, typeOf } from '../src/server/alloc-request.js';
+import { diedProblem, forget, freeAll, type Gone, runRecords } from '../src/server/batch/disown.js';
 import { Problem } from '../src/server/problem.js';
-import { call, type Host, heapsOf, RUNS, take } from '../src/server/route.js';
+import { type Host, heapsOf, RUNS, take } from '../src/server/route.js';
 import { schedProblem, statusProblem } from '../src/server/sched-errors.js';
 import { AllocAnswer, AllocBody } from '../src/server/schemas/alloc.js';
 import { HeapParams } from '../src/server/schemas/common.js';
@@ -69,7 +71,7 @@ const alloc: FastifyPluginCallback = (app, _options, done) => {
       const type = typeOf(host, size, body.noscan, body.pointers);
       const site = body.site === undefined ? 0 : siteId(host, body.site);
       if (count !== undefined || store !== undefined) {
-        many(host, body, type, site).then(
+        many(host, body, type, site, () => request.raw.socket.destroyed).then(
           (answer) => reply.code(201).send(answer),
           (error) => reply.send(error),
         );
@@ -78,6 +80,7 @@ const alloc: FastifyPluginCallback = (app, _options, done) => {
       try {
         host.submitAlloc(size, allocFlags(type, body.root), type, site, body.p ?? -1, (error, g) => {
           if (error !== null) reply.send(schedProblem(error, host.procs));
+          else if (request.raw.socket.destroyed && body.root !== false) tellNobody(host, size, g.r[0], g.r[1]);
           else answerOne(host, reply, size, type === 0, g.p, g.r[0], g.r[1]);
         });
       } catch (error) {
@@ -93,6 +96,11 @@ function answerOne(host: Host, reply: FastifyReply, size: number, noscan: boolea
   const status = (hi >>> 16) & 255;
   if (status !== 0) reply.send(statusProblem(status, ''));
   else reply.code(201).send(one(host, size, noscan, p, lo, hi));
+}
+
+/** The client has hung up: nobody will ever know the object. (One of size 0 has no root.) */
+function tellNobody(host: Host, size: number, lo: number, hi: number): void {
+  if (size !== 0 && (hi & 0xff_0000) === 0) void forget(host, [lo, hi & 0xffff]);
 }
 
 function one(host: Host, size: number, noscan: boolean, p: number, lo: number, hi: number) {
@@ -111,7 +119,7 @@ function one(host: Host, size: number, noscan: boolean, p: number, lo: number, h
   };
 }
 
-async function many(host: Host, body: AllocBody, type: number, site: number): Promise<object> {
+async function many(host: Host, body: AllocBody, type: number, site: number, gone: Gone): Promise<object> {
   const { size, store, root } = body;
   const count = body.count ?? 1;
   if (store !== undefined && count > 1) {
@@ -134,10 +142,12 @@ async function many(host: Host, body: AllocBody, type: number, site: number): Pr
       }
       if (late) at = put(w, at, BatchOp.free | (Flag.byRef << 8), 0, i * step, 0);
     }
-    const results = piece.offset + records * RECORD_BYTES;
-    const { p, r } = await call(host, Op.batch, body.p ?? -1, [piece.offset, records, results]);
     const first = records * 4;
-    if (r[0] !== 0) throw await undo(host, w, first, records, step, p, store?.address ?? '');
+    const { p, r } = await runRecords(host, piece, records, body.p ?? -1, gone, (detail, left) =>
+      // The objects are gone again. A store that was done keeps its object alive; one at which the M died, perhaps.
+      diedProblem(detail, !left.effects ? 'no' : late && left.records === records - 1 ? 'yes' : 'unknown', 1),
+    );
+    if (r[0] !== 0) throw await undo(host, piece, first, records, step, store?.address ?? '');
     const noscan = type === 0;
     if (body.count === undefined) return one(host, size, noscan, p, w[first], w[first + 1]);
     const sizeClass = sizeClassOf(size, noscan);
@@ -170,21 +180,15 @@ function put(w: Int32Array, at: number, a: number, b: number, c: number, d: numb
 }
 
 /** Frees what the request had allocated before a part of it failed; the problem of that part. */
-async function undo(host: Host, w: Int32Array, first: number, records: number, step: number, p: number, to: string) {
+async function undo(host: Host, piece: Piece, first: number, records: number, step: number, to: string) {
+  const w = piece.words;
+  const made: number[] = [];
   let failed = 0;
-  let made = 0;
-  // The records have done their work; the frees take their place, each before the results that it is read from.
   for (let i = 0; i < records; i++) {
     const hi = w[first + i * 2 + 1];
     if (failed === 0) failed = (hi >>> 16) & 255;
-    if (i % step !== 0 || ((hi >>> 16) & 255) !== 0) continue;
-    put(w, made * 4, BatchOp.free | (Flag.immediate << 8), 0, w[first + i * 2], hi & 0xffff);
-    made++;
+    if (i % step === 0 && ((hi >>> 16) & 255) === 0) made.push(w[first + i * 2], hi & 0xffff);
   }
-  if (made > 0) {
-    const frees = take(host, made * (RECORD_BYTES + RESULT_BYTES));
-    frees.words.set(w.subarray(0, made * 4));
-    await call(host, Op.batch, p, [frees.offset, made, frees.offset + made * RECORD_BYTES]).finally(frees.release);
-  }
+  await freeAll(host, piece, made, Flag.immediate);
   return statusProblem(failed, to);
 }

@@ -69,19 +69,20 @@ const batch: FastifyPluginCallback = (app, _options, done) => {
       const host = heaps.get(request.params.heap);
       const type = mediaType(request);
       const p = processor(request.query);
+      const gone = () => request.raw.socket.destroyed;
       if (type === 'application/json') {
         if (p >= 0) throw notHere();
-        return reply.type(JSON_TYPE).send(await jsonBatch(host, request.body as Buffer, limits));
+        return reply.type(JSON_TYPE).send(await jsonBatch(host, request.body as Buffer, limits, gone));
       }
       if (p >= host.procs) throw badP(host.procs);
       const stream = request.body as Readable;
       if (type === 'application/x-ndjson') {
-        const out = Readable.from(ndjsonBatch(host, stream, p, limits), { objectMode: false });
+        const out = Readable.from(ndjsonBatch(host, stream, p, limits, gone), { objectMode: false });
         return reply.type('application/x-ndjson').send(out);
       }
       const length = request.headers['content-length'];
       const size = length === undefined ? undefined : Number(length);
-      return reply.type(BATCH_TYPE).send(await binaryBatch(host, stream, size, p, limits));
+      return reply.type(BATCH_TYPE).send(await binaryBatch(host, stream, size, p, limits, gone));
     },
   );
   done();

@@ -44,7 +44,9 @@ const heaps: FastifyPluginCallbackTypebox = (app, _options, done) => {
   app.put(
     '/:heap',
     {
-      config: { problems: ['invalid-setting', 'heap-exists', 'too-many-heaps', 'heap-start-failed'] },
+      config: {
+        problems: ['invalid-setting', 'heap-exists', 'too-many-heaps', 'heap-start-failed', 'no-memory-for-threads'],
+      },
       schema: {
         operationId: 'putHeap',
         tags: ['heaps'],

@@ -44,6 +44,7 @@ import {
   MAX_UINT64,
   Pacer,
 } from './pacer.js';
+import { decide, gcSettings } from './settings.js';
 import { CYCLE_AT, pacerOf, Y_SCAN_WORK } from './state.js';
 
 const OS_PAGE = 4096;
@@ -101,11 +102,18 @@ export function commit(h: Heap): void {
 }
 
 /** Sets GOGC (-1: off) and the memory limit (Infinity: off), with the world stopped. */
-export function configure(h: Heap, gcPercent: number, memoryLimit: number): void {
+export function configure(h: Heap, gcPercent: number, memoryLimit: number, ticket = 0): void {
+  decide(h, { gcPercent, memoryLimit, ticket });
+  adopt(h);
+}
+
+/** Has everything go by the settings that were decided: after each change, with the world stopped, and by the recovery. */
+export function adopt(h: Heap): void {
+  const { gcPercent, memoryLimit } = gcSettings(h);
   const pacer = pacerOf(h);
   pacer.setGCPercent(gcPercent);
   pacer.setMemoryLimit(memoryLimit === Number.POSITIVE_INFINITY ? MAX_INT64 : memoryLimit);
-  h.m[h.mheap + H_GC_PERCENT] = gcPercent < 0 ? -1 : gcPercent;
+  h.m[h.mheap + H_GC_PERCENT] = gcPercent;
   h.f[h.gcStats + G_MEMORY_LIMIT] = memoryLimit;
   commit(h);
 }

@@ -17,8 +17,8 @@ import {
   type Heap,
 } from '../heap/heap.js';
 import { repairLimiter } from './limits.js';
-import { C_GC_PERCENT, C_MEMORY_LIMIT, C_TRIGGERED, MAX_INT64, MAX_UINT64 } from './pacer.js';
-import { configure } from './pacing.js';
+import { C_TRIGGERED, MAX_UINT64 } from './pacer.js';
+import { adopt } from './pacing.js';
 import { cycleRecords, endRecord } from './record.js';
 import { CYCLE_AT, pacerOf, Why, Y_WHY } from './state.js';
 
@@ -41,7 +41,6 @@ export function repairCollector(h: Heap): void {
   }
   const pacer = pacerOf(h);
   f[pacer.at + C_TRIGGERED] = MAX_UINT64;
-  // Settings may be half changed, and what they say half derived.
-  const limit = f[pacer.at + C_MEMORY_LIMIT];
-  configure(h, f[pacer.at + C_GC_PERCENT], limit === MAX_INT64 ? Number.POSITIVE_INFINITY : limit);
+  // Settings may have been decided and not adopted, or what they say half derived.
+  adopt(h);
 }

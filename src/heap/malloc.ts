@@ -26,6 +26,8 @@ import {
   P_REQUESTED,
   P_REUSABLE,
   P_SCAN_ALLOC,
+  P_UNANSWERED,
+  P_UNANSWERED_SUB,
   Served,
   T_LARGE_ALLOC,
   T_LARGE_ALLOC_COUNT,
@@ -90,6 +92,8 @@ const WORDS = S_WORDS;
 const CAP = REUSABLE_CAP;
 const REUSED = T_REUSED;
 const GC_PHASE = H_GC_PHASE;
+const UNANSWERED = P_UNANSWERED;
+const UNANSWERED_SUB = P_UNANSWERED_SUB;
 const CLASS_WORDS = SPC_TO_WORDS;
 
 /** Allocates `size` bytes without pointers, zeroed and rooted. */
@@ -168,6 +172,8 @@ function reuseSlot(h: Heap, p: P, spc: number, size: number): number {
   zeroWords(h.w, word, word + words);
   const at = h.droppedBits + (slot >> 5);
   const bit = 1 << (slot & 31);
+  m[pat + UNANSWERED_SUB] = 0;
+  m[pat + UNANSWERED] = word + 1;
   if (h.solo === true) m[at] &= ~bit;
   else Atomics.and(m, at, ~bit);
   m[pat + REQUESTED + spc] += size;

@@ -6,7 +6,7 @@
  *
  * 1. The dead P's mcache, reusable stacks and page cache are given up; its spans become orphans. If it had stopped
  *    the world itself, it may have been changing other Ps' caches: theirs are given up as well.
- * 2. Orphans are judged by their bitmaps alone: a sweep under way is run again, counts are counted, slots that were handed out but
+ * 2. What the dead P had in hand and had not answered loses its root (publish.ts). Orphans are judged by their bitmaps alone: a sweep under way is run again, counts are counted, slots that were handed out but
  *    never answered lose their root, an empty span is given up.
  * 3. Everything derived is rebuilt from the spans: lists (in the order that their links still tell), the rest by rebuild.ts.
  * 4. The dead P's locks are broken, which lets go whoever slept on them.
@@ -89,6 +89,7 @@ import {
   writeDownFreeindex,
 } from './mspan.js';
 import { PAGE_CACHE_WORDS } from './pagecache.js';
+import { dropNamed } from './publish.js';
 import { rebuild } from './rebuild.js';
 import { NUM_SPAN_CLASSES } from './sizeclass.js';
 import { clearMarks, resweep } from './sweep.js';
@@ -102,6 +103,7 @@ export function recover(h: Heap, dead: P, heldWorld: boolean): void {
   // Whoever sleeps on a lock cannot have been touched by the one that died.
   const victims = heldWorld ? h.ps.filter((p) => p === dead || m[p.at + P_WAITING] === 0) : [dead];
   for (const p of victims) giveUpCaches(h, p);
+  dropNamed(h, dead);
   const kept = keptSpans(h);
   const listed = walkLists(h, kept);
   settleOrphans(h, dead, kept, listed);

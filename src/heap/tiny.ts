@@ -12,7 +12,17 @@
  * block may still take objects; the masks decide.
  */
 
-import { type Heap, type P, P_REQUESTED, P_TINY, P_TINY_ALLOCS, P_TINY_OFFSET, Served } from './heap.js';
+import {
+  type Heap,
+  type P,
+  P_REQUESTED,
+  P_TINY,
+  P_TINY_ALLOCS,
+  P_TINY_OFFSET,
+  P_UNANSWERED,
+  P_UNANSWERED_SUB,
+  Served,
+} from './heap.js';
 import { allocSlot } from './malloc.js';
 import { S_BASE, S_BITS, S_HAS_TINY, S_NELEMS } from './mspan.js';
 import { PAGE_SHIFT, TINY_SIZE, TINY_SPAN_CLASS } from './sizeclass.js';
@@ -49,6 +59,8 @@ export function mallocTiny(h: Heap, p: P, size: number): number {
       m[p.at + P_TINY_OFFSET] = size;
     }
   }
+  m[p.at + P_UNANSWERED_SUB] = offset & 7;
+  m[p.at + P_UNANSWERED] = block + (offset >> 3) + 1;
   h.u[tinyMaskAt(h, block)] |= 1 << offset;
   p.sub = offset & 7;
   return block + (offset >> 3);

@@ -11,6 +11,7 @@ import { withGC } from '../gc/memstats.js';
 import { configure } from '../gc/pacing.js';
 import { cycleRecords } from '../gc/record.js';
 import { wakeScavenger } from '../gc/scavenger.js';
+import { gcSettings } from '../gc/settings.js';
 import { Why } from '../gc/state.js';
 import { check } from '../heap/check.js';
 import {
@@ -28,7 +29,7 @@ import { scavengePages } from '../heap/scavenge.js';
 import { PAGE_SIZE } from '../heap/sizeclass.js';
 import { releaseMode } from '../memory/os.js';
 import { reachAnswer } from './inspect-ops.js';
-import { Op } from './ops.js';
+import { Change, Op } from './ops.js';
 import { markRooted } from './rooted-op.js';
 import type { Shared } from './shared.js';
 import { takeSnapshot } from './snapshot-op.js';
@@ -69,7 +70,7 @@ export class Admin {
         this.answer(r, m[a + 1], m[a + 2], this.flush());
         break;
       case Op.settings:
-        this.settings(m[a], bytesOf(m[a + 1], m[a + 2]));
+        this.settings(m[a], m[a + 1], bytesOf(m[a + 2], m[a + 3]), m[a + 4]);
         break;
       case Op.snapshot:
         takeSnapshot(this.h, this.k, this.p, a, r);
@@ -169,8 +170,14 @@ export class Admin {
     return this.stopped(() => withGC(this.h, flushedMemStats(this.h)));
   }
 
-  private settings(gcPercent: number, limit: number): void {
-    this.stopped(() => configure(this.h, gcPercent, limit));
+  /** What is not to change stays what it is at that moment, whoever else is changing it. */
+  private settings(which: number, gcPercent: number, limit: number, ticket: number): void {
+    const { h } = this;
+    this.stopped(() => {
+      const now = gcSettings(h);
+      const percent = (which & Change.gcPercent) !== 0 ? gcPercent : now.gcPercent;
+      configure(h, percent, (which & Change.memoryLimit) !== 0 ? limit : now.memoryLimit, ticket);
+    });
     wakeScavenger(this.h);
     // The new goal may be behind us already.
     this.p.attention = true;

@@ -1,7 +1,8 @@
 /**
  * What became of the Gs of a dead M: whether the one that it was running happened, and which others went down with it.
  *
- * Asked on the main thread once the replacement has repaired the heap, so that the ground truth can be believed.
+ * Asked on the main thread once the replacement has repaired the heap, so that the ground truth can be believed. What turned out to be
+ * done is not among them: settle.ts has marked it so.
  */
 
 import { HEAP_BASE, type Heap } from '../heap/heap.js';
@@ -49,7 +50,8 @@ export function fate(heap: Heap, k: Shared, g: number): Fate {
 function happened(heap: Heap, m: Int32Array, at: number, completed: number): SchedError['happened'] {
   switch (m[at + F_OP]) {
     case Op.alloc:
-      // Finished but not yet reported, or undone by the recovery.
+    case Op.settings:
+      // What had happened was marked done when the heap was repaired (settle.ts); the rest was undone.
       return completed > 0 ? 'yes' : 'no';
     case Op.free:
       return completed > 0 || isFreed(heap, m[at + F_ARGS], m[at + F_ARGS + 1]) ? 'yes' : 'no';

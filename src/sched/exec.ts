@@ -1,19 +1,29 @@
 /**
  * Running a G: one function per operation, on the M that holds the P.
  *
- * Results go into the same frame, or the exchange. After an allocation's result is written, its span is told that
- * the slot was published: should the M die in between, recovery finds the slot unpublished and drops it, so that no object
- * stays rooted whose address nobody ever learned.
+ * Results go into the same frame, or the exchange. An allocation's result is written first, then it counts as done, then it is
+ * published: should the M die before that, the recovery finds the object unpublished and drops it, and takes the count back
+ * (settle.ts), so that no object stays rooted whose address nobody ever learned.
  */
 
 import { storePointer, writeBytes } from '../gc/barrier.js';
 import type { Collector } from '../gc/collector.js';
 import { dropRoot, freeNow } from '../heap/free.js';
-import { H_PROFILE_RATE, H_SWEEPGEN, HEAP_BASE, type Heap, type P, P_ALLOC, Served, T_SERVED } from '../heap/heap.js';
+import {
+  H_PROFILE_RATE,
+  H_SWEEPGEN,
+  HEAP_BASE,
+  type Heap,
+  type P,
+  P_UNROOTED,
+  P_UNROOTED_SUB,
+  Served,
+  T_SERVED,
+} from '../heap/heap.js';
 import { mallocNoscan, mallocScan, ZERO_BASE } from '../heap/malloc.js';
-import { S_FREEINDEX, S_PUBLISHED, S_SPANCLASS, S_WORDS } from '../heap/mspan.js';
+import { S_WORDS } from '../heap/mspan.js';
 import { byteOffset, Found, isFreed, pointsInside, resolve, Status, usableBytes } from '../heap/objects.js';
-import { PAGE_SHIFT } from '../heap/sizeclass.js';
+import { publish } from '../heap/publish.js';
 import { addSite } from '../heap/specials.js';
 import { isPointerWord, maskOf, TYPE_ALL_POINTERS } from '../heap/types.js';
 import { bytesAt } from '../memory/reservation.js';
@@ -27,6 +37,7 @@ const BASE_HI = Math.floor(HEAP_BASE / 2 ** 32);
 // Local copies: an imported constant is read from its module's cell at every use.
 const OK = Status.ok;
 const NOSCAN = Flag.noscan;
+const UNROOTED = Flag.unrooted;
 const ALLOC = BatchOp.alloc;
 const FREE = BatchOp.free;
 const BY_REF = Flag.byRef;
@@ -82,7 +93,7 @@ export class Executor {
     const r = frame + F_RESULTS;
     switch (m[frame + F_OP]) {
       case Op.alloc:
-        this.alloc(m[a], m[a + 1], m[a + 2], m[a + 3], m, r);
+        this.alloc(m[a], m[a + 1], m[a + 2], m[a + 3], m, r, frame + F_PROGRESS, 1);
         if (m[a + 4] !== 0) this.attachSite(m[a + 4]);
         break;
       case Op.free:
@@ -112,8 +123,17 @@ export class Executor {
     if (this.p.attention) this.attend();
   }
 
-  /** One allocation; its result as two int32 at `to[at]`. Returns its Status. */
-  private alloc(lo: number, hi: number, flags: number, type: number, to: Int32Array, at: number): number {
+  /** One allocation; its result as two int32 at `to[at]`, and `done` at `progress`. Returns its Status. */
+  private alloc(
+    lo: number,
+    hi: number,
+    flags: number,
+    type: number,
+    to: Int32Array,
+    at: number,
+    progress: number,
+    done: number,
+  ): number {
     const { h, p } = this;
     // What the allocation before this one asked for. It is answered and, in a batch, linked.
     if (p.attention) this.attend();
@@ -137,21 +157,28 @@ export class Executor {
     to[at] = (word << 3) | sub;
     // The zero base lies just below the heap: its word is negative, and the shift borrows from the high half.
     to[at + 1] = (BASE_HI + (word >> 29)) | (p.served << 24);
+    this.k.m[progress] = done;
     if (word !== ZERO_BASE) {
-      const s = h.m[h.pageSpan + (word >> (PAGE_SHIFT - 3))];
-      const spc = h.m[s + S_SPANCLASS];
-      // Not of a slot that is used again in a span of another P, which moves both of these on at any time.
-      if (spc < 2 || h.m[p.at + P_ALLOC + spc] === s) h.m[s + S_PUBLISHED] = h.m[s + S_FREEINDEX];
+      if ((flags & UNROOTED) !== 0) this.unroot(word, sub);
+      const s = publish(h, p, word);
       // As in Go, what shares a tiny block is not counted.
       if (p.served !== Served.tiny && (this.untilSample -= h.m[s + S_WORDS] * 8) < 0) this.sample(s);
-      if ((flags & Flag.unrooted) !== 0) this.unrooted = word;
     }
     return Status.ok;
   }
 
+  private unroot(word: number, sub: number): void {
+    const { h, p } = this;
+    h.m[p.at + P_UNROOTED_SUB] = sub;
+    h.m[p.at + P_UNROOTED] = word + 1;
+    this.unrooted = word;
+  }
+
   private dropUnrooted(): void {
     if (this.unrooted < 0) return;
-    dropRoot(this.h, this.p, this.unrooted, this.sub);
+    const { h, p } = this;
+    dropRoot(h, p, this.unrooted, this.sub);
+    h.m[p.at + P_UNROOTED] = 0;
     this.unrooted = -1;
   }
 
@@ -187,7 +214,7 @@ export class Executor {
       }
       if (this.unrooted >= 0 && op !== STORE && op !== SITE) this.dropUnrooted();
       let status: number;
-      if (op === ALLOC) status = this.alloc(x[at + 2], x[at + 3], flags, x[at + 1], x, to);
+      if (op === ALLOC) status = this.alloc(x[at + 2], x[at + 3], flags, x[at + 1], x, to, progress, i + 1);
       else if (op === FREE && (flags & BY_REF) === 0) status = this.free(x[at + 2], x[at + 3], flags, x, to);
       else status = this.rare(op, flags, at, to, i, results >> 2);
       if (status !== OK) failed++;

@@ -11,6 +11,7 @@
 
 import { initLimiter } from '../gc/limits.js';
 import { configure } from '../gc/pacing.js';
+import { gcSettings } from '../gc/settings.js';
 import { DEFAULT_PROFILE_RATE, H_PROFILE_RATE, Heap } from '../heap/heap.js';
 import { readMemStats } from '../heap/memstats.js';
 import { TypeTable } from '../heap/types.js';
@@ -30,7 +31,7 @@ import {
   SchedError,
 } from './host-api.js';
 import { Ms } from './ms.js';
-import { isLong, Op } from './ops.js';
+import { Change, isLong, Op } from './ops.js';
 import {
   F_ARGS,
   F_OP,
@@ -63,6 +64,8 @@ import { Sysmon } from './sysmon.js';
 import { Tap } from './tap.js';
 import { worldStops } from './world.js';
 
+/** Ms that end at a time. */
+export const WAVE = 4;
 /** A batch of more records than this is not short. */
 const SHORT_BATCH = 32;
 const percentOf = (gogc: number | 'off'): number => (gogc === 'off' ? -1 : gogc);
@@ -93,7 +96,10 @@ export class HeapHost implements HeapScheduler, HostedHeap {
   readonly procs: number;
   readonly types: TypeTable;
   readonly sites = new Sites();
-  private current: EffectiveSettings;
+  /** As it was made; GOGC and the memory limit may have changed since. */
+  private readonly fixed: EffectiveSettings;
+  /** Changes of settings that were asked for. */
+  private changes = 0;
   private readonly k: Shared;
   private readonly exchange: Exchange;
   private readonly dispatcher: Dispatcher;
@@ -115,7 +121,7 @@ export class HeapHost implements HeapScheduler, HostedHeap {
 
   private constructor(name: string, settings: EffectiveSettings, options: HostOptions) {
     this.name = name;
-    this.current = settings;
+    this.fixed = settings;
     this.options = options;
     this.procs = settings.gomaxprocs;
     this.heap = Heap.create({
@@ -148,7 +154,15 @@ export class HeapHost implements HeapScheduler, HostedHeap {
   static async create(name: string, settings: EffectiveSettings, options: HostOptions = {}): Promise<HeapHost> {
     const host = new HeapHost(name, settings, options);
     try {
-      await Promise.all(Array.from({ length: host.procs }, (_, p) => host.ms.start(p, false)));
+      const up: Promise<void>[] = [];
+      for (let p = 0; p < host.procs; p++) {
+        up.push(host.ms.start(p, false));
+        // Reported below, with the others.
+        up[p].catch(() => undefined);
+        // Starting a thread takes this one some milliseconds: one a turn, so that requests are answered in between.
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      await Promise.all(up);
     } catch (error) {
       await host.close();
       throw error;
@@ -158,15 +172,24 @@ export class HeapHost implements HeapScheduler, HostedHeap {
     return host;
   }
 
+  /** What can change is read from the heap, always: what a client is shown is what the collector goes by. */
   get settings(): EffectiveSettings {
-    return this.current;
+    const { gcPercent, memoryLimit } = gcSettings(this.heap);
+    return {
+      ...this.fixed,
+      gogc: gcPercent < 0 ? 'off' : gcPercent,
+      gomemlimit: memoryLimit === Number.POSITIVE_INFINITY ? 'off' : memoryLimit,
+    };
   }
 
+  /** Only what is to change travels: two clients that change one setting each do not undo each other's. */
   async update(settings: LiveSettings): Promise<void> {
-    this.current = { ...this.current, ...settings };
-    const limit = limitOf(this.current.gomemlimit);
+    const { gogc, gomemlimit } = settings;
+    const which = (gogc === undefined ? 0 : Change.gcPercent) | (gomemlimit === undefined ? 0 : Change.memoryLimit);
+    const limit = limitOf(gomemlimit ?? 'off');
     const halves = limit === Number.POSITIVE_INFINITY ? [-1, -1] : [limit | 0, Math.floor(limit / 2 ** 32)];
-    await this.call(Op.settings, -1, [percentOf(this.current.gogc), ...halves]);
+    this.changes = (this.changes + 1) | 0;
+    await this.call(Op.settings, -1, [which, percentOf(gogc ?? 'off'), ...halves, this.changes]);
   }
 
   summary(): HeapSummary {
@@ -278,15 +301,19 @@ export class HeapHost implements HeapScheduler, HostedHeap {
     this.closed = true;
     this.sysmon?.stop();
     const { m, scalars } = this.k;
-    const exits = this.ms.ended();
-    Atomics.store(m, scalars + K_SHUTDOWN, 1);
-    for (let p = 0; p < this.procs; p++) this.dispatcher.wake(p);
-    await exits;
+    // The main thread joins each thread that ends. All at once would keep it from everything else for too long.
+    for (let from = 0; from < this.procs; from += WAVE) {
+      const to = Math.min(from + WAVE, this.procs);
+      const exits = this.ms.ended(from, to);
+      Atomics.store(m, scalars + K_SHUTDOWN, to);
+      for (let p = from; p < to; p++) this.dispatcher.wake(p);
+      await exits;
+    }
     // Ring the main thread's own doorbell, so that its last wait ends.
     Atomics.add(m, scalars + K_DOORBELL, 1);
     Atomics.notify(m, scalars + K_DOORBELL);
     for (const buffer of [this.heap.memory.reservation, this.heap.memory.metadata, this.k.memory.exchange]) {
-      releaseWhole(buffer);
+      await releaseWhole(buffer);
     }
   }
 

@@ -10,6 +10,12 @@ import type { WorkerData, WorkerMessage } from './worker.js';
 /** An M that does not come up in this time is an error. */
 const START_MS = 20_000;
 
+/**
+ * An M's own JavaScript heap. It makes few objects, and short-lived ones: its answers' JSON, and a recovery's lists of spans. A bound keeps what an
+ * M costs at rest and at most near what memory-budget.ts counts; below 2 GiB, V8 also starts with less.
+ */
+const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 1024, maxYoungGenerationSizeMb: 6 } as const;
+
 /** This module may run from TypeScript sources under a test runner; Ms are always the compiled ones. */
 function workerUrl(): URL {
   const here = import.meta.url;
@@ -51,6 +57,7 @@ export class Ms {
       const worker = new Worker(workerUrl(), {
         workerData: { ...this.data, p, recovers } satisfies WorkerData,
         name: `goheap ${this.name} P${p}`,
+        resourceLimits: RESOURCE_LIMITS,
       });
       this.workers[p] = worker;
       let failure: Error | null = null;
@@ -84,12 +91,12 @@ export class Ms {
     return this.workers[p]?.threadId ?? -1;
   }
 
-  /** Resolves when every M has ended. */
-  async ended(): Promise<void> {
+  /** Resolves when the Ms of Ps [`from`, `to`) have ended. */
+  async ended(from: number, to: number): Promise<void> {
     await Promise.all(
-      this.workers.map(
-        (w) => new Promise<void>((resolve) => (w.threadId === -1 ? resolve() : w.once('exit', () => resolve()))),
-      ),
+      this.workers
+        .slice(from, to)
+        .map((w) => new Promise<void>((resolve) => (w.threadId === -1 ? resolve() : w.once('exit', () => resolve())))),
     );
   }
 }

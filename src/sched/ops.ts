@@ -25,7 +25,7 @@ export const Op = {
   alloc: 1,
   /** One free. A0, A1 address; A2 flags. R0, R1: its result. */
   free: 2,
-  /** A batch. A0 offset of the records in the exchange (bytes), A1 how many, A2 offset of the results. R0 failed. */
+  /** A batch. A0 offset of the records in the exchange (bytes), A1 how many, A2 offset of the results, A3 0 or MUST. R0 failed. */
   batch: 3,
   /** Reclaims what was freed. A0: 0 mark if needed, 1 never, 2 always. Answers JSON at A1 (length A2); R0 its length. */
   sweep: 4,
@@ -41,7 +41,10 @@ export const Op = {
   setPointer: 9,
   /** A collection from beginning to end. A0 why (state.ts). Answers its record as JSON at A1 (A2); R0 length. */
   gc: 10,
-  /** Changes settings. A0 GOGC (-1: off); A1, A2 memory limit in bytes, low and high half (-1, -1: off). */
+  /**
+   * Changes settings, all at once. A0 which: 1 GOGC, 2 the memory limit, 3 both; A1 GOGC (-1: off); A2, A3 memory limit in bytes, low and high
+   * half (-1, -1: off); A4 the request's number, by which it can be told whether it happened.
+   */
   settings: 11,
   /** What reaches an object, or what it reaches. A0, A1 address; A2 kind; A3 depth; A4 limit; JSON at A5 (A6); R0 length, or minus a Status. */
   reach: 12,
@@ -55,6 +58,12 @@ export const Op = {
 
 /** Operations on a heap as a whole, which may take long. */
 export const isLong = (op: number): boolean => (op >= Op.sweep && op <= Op.flush) || op >= Op.gc;
+
+/** What `settings` changes. */
+export const Change = { gcPercent: 1, memoryLimit: 2 } as const;
+
+/** Of a batch of frees that is sent again until all is done: one that was under way when its M died counts as done if the root is gone. */
+export const MUST = 1;
 
 export const Flag = { noscan: 1, unrooted: 2, immediate: 1, byRef: 2 } as const;
 

@@ -28,7 +28,7 @@ export const EXCHANGE_BYTES = 64 << 20;
 export const K_STOP = 0; // STOPPED: the world is stopped or being stopped. ASKED: somebody is about to, see world.ts
 export const K_DOORBELL = 1; // raised by Ms when Gs are done
 export const K_MAIN_WAITS = 2; // 1: the main thread sleeps on the doorbell
-export const K_SHUTDOWN = 3;
+export const K_SHUTDOWN = 3; // main: the heap is being removed, and the Ms of Ps below this are to end
 export const K_GLOBAL_HEAD = 16;
 export const K_GLOBAL_TAIL = 32;
 

@@ -17,6 +17,7 @@ import { recover } from '../heap/recover.js';
 import { lockOwner } from '../memory/lock.js';
 import { Executor } from './exec.js';
 import { isLong, Op } from './ops.js';
+import { settle } from './settle.js';
 import {
   F_ARGS,
   F_OP,
@@ -120,6 +121,10 @@ class M {
     stopTheWorldToRecover(h, k, p);
     recover(h, p, heldWorld);
     repairCollector(h);
+    const current = k.m[this.sp + SP_CURRENT] - 1;
+    if (current >= 0) settle(h, k, current, p.id);
+    // What the dead M had yet to do for the collector; a change of settings, say, may have moved the goal behind us.
+    p.attention = true;
     // The dead M may have been asleep.
     endWait(h, p);
     k.m[this.sp + SP_CURRENT] = 0;
@@ -143,7 +148,7 @@ class M {
         continue;
       }
       this.report();
-      if (Atomics.load(m, k.scalars + K_SHUTDOWN) !== 0) break;
+      if (Atomics.load(m, k.scalars + K_SHUTDOWN) > this.p.id) break;
       const pause = this.gc.idle();
       if (pause === 0) continue;
       m[sp + SP_PARKED]++;

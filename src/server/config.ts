@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { formatGoDuration, GO_DURATION_WORDS, parseGoDuration } from './goduration.js';
 import { formatGoSize, GO_SIZE_WORDS, parseGoSize } from './gosize.js';
 import type { EffectiveSettings } from './hosted.js';
+import { memoryOfContainer } from './memory-budget.js';
 
 const KiB = 2 ** 10;
 const MiB = 2 ** 20;
@@ -273,6 +274,15 @@ export const VARIABLES = {
     min: 1,
     max: 1024,
     help: 'How many Ps one heap may have.',
+  }),
+  memory: size({
+    env: 'GOHEAP_MEMORY',
+    group: 'Limits',
+    default: memoryOfContainer(),
+    defaultText: "the limit of the container, else the machine's memory",
+    min: 64 * MiB,
+    max: 2 ** 50,
+    help: 'Memory that the process may use. A heap for whose threads none is left is refused; heaps may still grow beyond it.',
   }),
   maxObject: size({
     env: 'GOHEAP_MAX_OBJECT',

@@ -460,7 +460,10 @@ export const ERRORS = {
     status: 503,
     title: 'The thread that ran the request died',
     meaning: 'The worker thread (M) ended while it ran this operation. Its P has been taken over by a new thread.',
-    remedy: '`happened` says whether the work was done: `no`, `yes`, `partly` or `unknown`. Retry when it is `no`.',
+    remedy:
+      '`happened` says whether the work was done: `no`, `yes`, `partly` or `unknown`. Retry when it is `no`. Of a batch, the first ' +
+      '`completed` operations were carried out: what they freed and stored stays so, what they allocated was freed again, since ' +
+      'its addresses were never told.',
   },
   'reservation-exhausted': {
     status: 507,
@@ -500,6 +503,16 @@ export const ERRORS = {
     title: 'The heap could not be created',
     meaning: 'The operating system refused the memory or the threads. Nothing of the heap remains.',
     remedy: 'Ask for a smaller `reserve` or fewer Ps; `detail` has what the system said.',
+  },
+  'no-memory-for-threads': {
+    status: 507,
+    title: 'There is no memory for the threads of another heap',
+    meaning:
+      'Every P of a heap is a thread of some 12 MiB. With those of this heap the process would use more memory than it may: ' +
+      "its container's limit, or what GOHEAP_MEMORY says. Nothing was created.",
+    remedy:
+      'Ask for fewer Ps, delete a heap, or give the container more memory. `limit`, `needed` and `available` say in bytes what may ' +
+      'be used, what the threads need, and what is left.',
   },
 } as const satisfies Record<string, ErrorEntry>;
 

@@ -6,6 +6,7 @@ import { cycleRecords } from '../gc/record.js';
 import { HeapHost } from '../sched/host.js';
 import type { Config } from './config.js';
 import type { HeapFactory } from './hosted.js';
+import { MemoryBudget } from './memory-budget.js';
 
 /** As Go reads it: what is no number is ignored. */
 function rate(text: string | undefined): number | undefined {
@@ -28,4 +29,10 @@ export function heapFactory(config: Config, logger: FastifyBaseLogger): HeapFact
       onCycle: config.godebug.gctrace === '1' ? (host, numGC) => trace(host, numGC) : undefined,
       onRestart: (p, error) => logger.error({ heap: name, p, err: error }, 'an M died; a new one took over its P'),
     });
+}
+
+/** Beside the heaps' threads there are those that simulate, the one that draws heap maps, and one for each recording that is parsed. */
+export function memoryBudget(config: Config, rss?: () => number): MemoryBudget {
+  const otherThreads = config.replayThreads + 1 + config.replaysRunning;
+  return new MemoryBudget({ limit: config.memory, otherThreads, rss });
 }

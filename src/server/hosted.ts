@@ -48,7 +48,10 @@ export interface HostedHeap {
   readonly name: string;
   readonly settings: EffectiveSettings;
   readonly createdAt: Date;
-  /** Changes what can change live: resolves when the heap goes by the new values. `settings` shows them at once. */
+  /**
+   * Changes what can change live: resolves when the heap goes by the new values, or later ones. `settings` shows what the heap goes by, so that
+   * a change that is refused never shows.
+   */
   update(settings: LiveSettings): Promise<void>;
   /** Reads shared memory; never stops the heap. */
   summary(): HeapSummary;

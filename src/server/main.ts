@@ -14,7 +14,7 @@ import { pino } from 'pino';
 import { buildApp } from './app.js';
 import { ConfigError, defaultSettings, loadConfig } from './config.js';
 import { configWarnings, effectiveConfig } from './config-text.js';
-import { heapFactory } from './factory.js';
+import { heapFactory, memoryBudget } from './factory.js';
 import { Lifecycle } from './lifecycle.js';
 import { HeapRegistry } from './registry.js';
 import { GO_VERSION, VERSION } from './version.js';
@@ -45,7 +45,7 @@ export async function main(argv: string[]): Promise<number> {
   for (const warning of configWarnings(config, process.env)) logger.warn(warning);
 
   const lifecycle = new Lifecycle();
-  const heaps = new HeapRegistry(heapFactory(config, logger), config.maxHeaps);
+  const heaps = new HeapRegistry(heapFactory(config, logger), config.maxHeaps, memoryBudget(config));
   let app: FastifyInstance;
   try {
     await heaps.put('default', defaultSettings(config));

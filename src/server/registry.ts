@@ -12,10 +12,12 @@
  * meets `closing` finds no heap. A request that looked its heap up before a DELETE is answered by the heap itself
  * (`heap-deleted`, or its result if it had begun).
  *
- * Invariant: starting + live + closing <= maxHeaps, because each of them holds threads and a reservation.
+ * Invariant: starting + live + closing <= maxHeaps, because each of them holds threads and a reservation. What their threads cost together is
+ * for the budget to say (memory-budget.ts).
  */
 
 import type { EffectiveSettings, HeapFactory, HostedHeap, ServedHeap } from './hosted.js';
+import type { Held, MemoryBudget } from './memory-budget.js';
 import { Problem } from './problem.js';
 import { quote } from './quote.js';
 import { HEAP_NAME_PATTERN } from './schemas/common.js';
@@ -24,20 +26,23 @@ import { firstDifference } from './settings.js';
 const NAME = new RegExp(HEAP_NAME_PATTERN);
 
 type Entry<H> =
-  | { state: 'starting'; done: Promise<H> }
-  | { state: 'live'; heap: H }
-  | { state: 'closing'; done: Promise<void> };
+  | { state: 'starting'; procs: number; done: Promise<H> }
+  | { state: 'live'; procs: number; heap: H }
+  | { state: 'closing'; procs: number; done: Promise<void> };
 
 export class HeapRegistry<H extends HostedHeap = ServedHeap> {
   readonly #entries = new Map<string, Entry<H>>();
   /** The live heaps alone: the hot path's one map lookup. */
   readonly #live = new Map<string, H>();
   readonly #factory: HeapFactory<H>;
+  readonly #budget: MemoryBudget | undefined;
   readonly maxHeaps: number;
   #closed = false;
 
-  constructor(factory: HeapFactory<H>, maxHeaps: number) {
+  /** `budget`: who refuses a heap for want of memory; without it nobody does. */
+  constructor(factory: HeapFactory<H>, maxHeaps: number, budget?: MemoryBudget) {
     this.#factory = factory;
+    this.#budget = budget;
     this.maxHeaps = maxHeaps;
   }
 
@@ -101,12 +106,14 @@ export class HeapRegistry<H extends HostedHeap = ServedHeap> {
       const detail = `The server has ${this.#entries.size} heaps, and may have ${this.maxHeaps}.`;
       throw new Problem('too-many-heaps', detail, { limit: this.maxHeaps });
     }
+    const procs = settings.gomaxprocs;
+    this.#budget?.admit(procs, this.#held());
     // A factory that throws at once fails like one that rejects.
     const done = (async () => this.#factory(name, settings))();
-    this.#entries.set(name, { state: 'starting', done });
+    this.#entries.set(name, { state: 'starting', procs, done });
     try {
       const heap = await done;
-      this.#entries.set(name, { state: 'live', heap });
+      this.#entries.set(name, { state: 'live', procs, heap });
       this.#live.set(name, heap);
       return heap;
     } catch (error) {
@@ -117,11 +124,23 @@ export class HeapRegistry<H extends HostedHeap = ServedHeap> {
     }
   }
 
+  #held(): Held {
+    const held = { procs: 0, starting: 0, committed: 0 };
+    for (const entry of this.#entries.values()) {
+      held[entry.state === 'starting' ? 'starting' : 'procs'] += entry.procs;
+      if (entry.state !== 'live') continue;
+      const { heapSys, heapReleased } = entry.heap.summary();
+      held.committed += heapSys - heapReleased;
+    }
+    return held;
+  }
+
   #close(name: string, heap: H): Promise<void> {
     this.#live.delete(name);
     const done = heap.close().finally(() => this.#entries.delete(name));
     // Whoever waits for the name cares that it is free, not how the closing went.
-    this.#entries.set(name, { state: 'closing', done: done.catch(() => undefined) });
+    const procs = heap.settings.gomaxprocs;
+    this.#entries.set(name, { state: 'closing', procs, done: done.catch(() => undefined) });
     return done;
   }
 

@@ -9,8 +9,8 @@
 
 import { cpuStats } from '../gc/cpustats.js';
 import { pacerView } from '../gc/pacing.js';
+import { gcSettings } from '../gc/settings.js';
 import {
-  G_MEMORY_LIMIT,
   H_GC_PHASE,
   H_HEAP_LIVE,
   H_SWEEP_DONE,
@@ -108,7 +108,7 @@ export function readSample(source: Sampled): Sample {
   const cpu = cpuStats(h);
   const locks = lockTotals(h);
   const host = source.stats();
-  const limit = h.f[h.gcStats + G_MEMORY_LIMIT];
+  const limit = gcSettings(h).memoryLimit;
   return {
     t: Date.now(),
     heapLive: Math.max(0, h.scalar(H_HEAP_LIVE)) * 8,

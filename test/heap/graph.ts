@@ -32,9 +32,7 @@ import {
 import { mallocNoscan, mallocScan } from '../../src/heap/malloc.js';
 import {
   countAllocated,
-  S_FREEINDEX,
   S_OBLET,
-  S_PUBLISHED,
   S_QUEUED,
   S_SPANCLASS,
   S_START,
@@ -43,10 +41,10 @@ import {
   SpanState,
   spanAt,
   spanId,
-  spanOfPage,
 } from '../../src/heap/mspan.js';
 import { checkRooted, Found, resolve, Status } from '../../src/heap/objects.js';
-import { PAGE_SHIFT, PAGE_WORDS, TINY_SIZE, TINY_SPAN_CLASS } from '../../src/heap/sizeclass.js';
+import { publish } from '../../src/heap/publish.js';
+import { PAGE_WORDS, TINY_SIZE, TINY_SPAN_CLASS } from '../../src/heap/sizeclass.js';
 import { maskOf, TypeTable } from '../../src/heap/types.js';
 import { bytesAt } from '../../src/memory/reservation.js';
 
@@ -76,7 +74,6 @@ export interface Slots {
 export const addressIn = (node: Node, offset = 0): number => HEAP_BASE + node.word * 8 + node.sub + offset;
 export const low = (address: number): number => address | 0;
 export const high = (address: number): number => Math.floor(address / 2 ** 32);
-const spanAtWord = (h: Heap, word: number): number => spanOfPage(h, word >> (PAGE_SHIFT - 3));
 const isTiny = (node: Node): boolean => node.words === null && node.size <= TINY_SIZE;
 
 export class Graph {
@@ -108,8 +105,7 @@ export class Graph {
     this.stamp = (this.stamp % 255) + 1;
     const tiny = words === null && size < TINY_SIZE;
     const node: Node = { word, sub: tiny ? p.sub : 0, size, words, rooted: true, stamp: this.stamp, to: new Map() };
-    const s = spanAtWord(h, word);
-    h.m[s + S_PUBLISHED] = h.m[s + S_FREEINDEX];
+    publish(h, p, word);
     const dirty = this.bytes(node).findIndex((b) => b !== 0);
     if (dirty >= 0) throw new Error(`new object of ${size} bytes at ${word}: byte ${dirty} is not zero`);
     this.fill(node);

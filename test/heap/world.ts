@@ -8,9 +8,9 @@ import { check } from '../../src/heap/check.js';
 import { dropRoot, freeNow } from '../../src/heap/free.js';
 import { Heap, type P } from '../../src/heap/heap.js';
 import { mallocNoscan, mallocScan, ZERO_BASE } from '../../src/heap/malloc.js';
-import { S_FREEINDEX, S_PUBLISHED, spanOfPage } from '../../src/heap/mspan.js';
 import { checkRooted, Found, resolve, Status } from '../../src/heap/objects.js';
-import { PAGE_SHIFT, TINY_SIZE } from '../../src/heap/sizeclass.js';
+import { publish } from '../../src/heap/publish.js';
+import { TINY_SIZE } from '../../src/heap/sizeclass.js';
 import { bytesAt } from '../../src/memory/reservation.js';
 
 export interface Held {
@@ -42,7 +42,7 @@ export class World {
     if (word === -1) return null;
     const o = { word, sub: noscan && size < TINY_SIZE && word !== ZERO_BASE ? p.sub : 0, size, stamp: 0 };
     if (word === ZERO_BASE) return o;
-    this.publish(o);
+    this.publish(p, o);
     const dirty = this.view(o).findIndex((b) => b !== 0);
     if (dirty >= 0) throw new Error(`new object of ${size} bytes at ${word}.${o.sub}: byte ${dirty} is not zero`);
     this.keep(o);
@@ -50,9 +50,8 @@ export class World {
   }
 
   /** Tells the heap, as the scheduler does, that a client knows the object. */
-  publish(o: Held): void {
-    const s = spanOfPage(this.h, o.word >> (PAGE_SHIFT - 3));
-    this.h.m[s + S_PUBLISHED] = this.h.m[s + S_FREEINDEX];
+  publish(p: P, o: Held): void {
+    publish(this.h, p, o.word);
   }
 
   /** Fills an object with a byte of its own and remembers it. */

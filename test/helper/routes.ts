@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { expect } from 'vitest';
 import { buildApp } from '../../src/server/app.js';
 import { loadConfig } from '../../src/server/config.js';
-import { heapFactory } from '../../src/server/factory.js';
+import { heapFactory, memoryBudget } from '../../src/server/factory.js';
 import { Lifecycle } from '../../src/server/lifecycle.js';
 import { HeapRegistry } from '../../src/server/registry.js';
 import type { Host } from '../../src/server/route.js';
@@ -75,11 +75,11 @@ export class TestApp {
   }
 }
 
-/** An app with one heap, `t`. */
-export async function testApp(env: Record<string, string> = {}): Promise<TestApp> {
+/** An app with one heap, `t`. `rss`: the memory that the process is taken to use; a test's own does not count. */
+export async function testApp(env: Record<string, string> = {}, rss: () => number = () => 0): Promise<TestApp> {
   const config = loadConfig({ GOMAXPROCS: '2', GOHEAP_RESERVE: '256MiB', LOG_LEVEL: 'silent', ...env });
   const logger = pino({ level: 'silent' });
-  const heaps = new HeapRegistry<Host>(heapFactory(config, logger), config.maxHeaps);
+  const heaps = new HeapRegistry<Host>(heapFactory(config, logger), config.maxHeaps, memoryBudget(config, rss));
   const lifecycle = new Lifecycle();
   const app = await buildApp(config, { heaps, lifecycle, logger });
   await app.ready();

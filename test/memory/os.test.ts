@@ -1,10 +1,25 @@
 /** Giving memory back for real: any part of any reservation, and the whole of one. */
 
 import { describe, expect, test } from 'vitest';
-import { release, releaseMode, releaseWhole } from '../../src/memory/os.js';
-import { reserve, words64 } from '../../src/memory/reservation.js';
+import { RELEASE_SLICE, release, releaseMode, releaseWhole, slices } from '../../src/memory/os.js';
+import { OS_PAGE, reserve, words64 } from '../../src/memory/reservation.js';
 
 const GIB = 2 ** 30;
+
+test('the slices of a buffer are its whole pages, each once', () => {
+  for (const bytes of [2 ** 24, 100 * 2 ** 20, GIB, GIB + 4096, 8 * GIB]) {
+    const buffer = reserve(bytes);
+    let at = 0;
+    for (const { offset, length } of slices(buffer)) {
+      expect([offset, offset % OS_PAGE, length % OS_PAGE]).toEqual([at, 0, 0]);
+      expect(length).toBeGreaterThan(0);
+      expect(length).toBeLessThanOrEqual(RELEASE_SLICE);
+      at += length;
+    }
+    expect(at).toBeGreaterThanOrEqual(bytes);
+    expect(at).toBeLessThanOrEqual(buffer.byteLength);
+  }
+});
 
 describe.skipIf(releaseMode() === 'accounted')('release', () => {
   test('drops exactly the pages it is told to', () => {
@@ -31,14 +46,24 @@ describe.skipIf(releaseMode() === 'accounted')('release', () => {
   });
 
   // A Buffer over more than 4 GiB cannot be made in Node 20.
-  test('drops the whole of the largest reservation', () => {
+  test('drops the whole of the largest reservation, in slices, and not on this thread', async () => {
     const buffer = reserve(8 * GIB);
     const w = words64(buffer, 8 * GIB);
     for (const at of [0, GIB / 2, GIB - 1]) w[at] = 1;
     expect(release(buffer, 8 * GIB - 8192, 8192)).toBe(true);
     expect([w[GIB / 2], w[GIB - 1]]).toEqual([1, 0]);
     w[GIB - 1] = 1;
-    expect(releaseWhole(buffer)).toBe(true);
+    let turns = 0;
+    let over = false;
+    const turn = (): void => {
+      turns++;
+      if (!over) setImmediate(turn);
+    };
+    setImmediate(turn);
+    expect(await releaseWhole(buffer)).toBe(true);
+    over = true;
+    // The event loop went round between any two slices.
+    expect(turns).toBeGreaterThanOrEqual([...slices(buffer)].length - 1);
     expect([w[0], w[GIB / 2], w[GIB - 1]]).toEqual([0, 0, 0]);
   });
 });

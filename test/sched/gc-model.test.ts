@@ -13,14 +13,18 @@
  */
 
 import { afterEach, expect, test } from 'vitest';
-import { Why } from '../../src/gc/state.js';
+import { C_GC_PERCENT, C_MEMORY_LIMIT, MAX_INT64 } from '../../src/gc/pacer.js';
+import { pacerOf, Why } from '../../src/gc/state.js';
 import { H_NUM_GC, HEAP_BASE } from '../../src/heap/heap.js';
 import { Status } from '../../src/heap/objects.js';
 import { bytesAt } from '../../src/memory/reservation.js';
 import type { HeapHost } from '../../src/sched/host.js';
 import { BatchOp, Flag, Op, RECORD_BYTES, RESULT_BYTES } from '../../src/sched/ops.js';
+import type { LiveSettings } from '../../src/server/hosted.js';
 import { effort } from '../helper/effort.js';
 import { crashes, differences, json, newHost } from '../helper/host.js';
+
+const PAIRED = 9 << 20;
 
 interface Node {
   address: number;
@@ -56,6 +60,8 @@ class Town {
   readonly live = new Map<number, Node>();
   readonly shared: Node[] = [];
   readonly clients: Client[] = [];
+  /** Every value of a setting that was ever asked for. */
+  readonly asked = new Set<unknown>([5, 'off']);
   collections = 0;
   verified = 0;
 
@@ -329,12 +335,30 @@ class Client {
     const dice = this.rnd(5);
     if (dice === 0) await json(host, Op.flush);
     else if (dice === 1) expect(await differences(host)).toEqual([]);
-    else if (dice === 2) await host.update({ gogc: this.pick([1, 5, 20]) });
-    else if (dice === 3) await host.update({ gomemlimit: this.rnd(2) === 0 ? 'off' : 8 << 20 });
+    else if (dice < 4) await this.change();
     else {
       const piece = host.take(4096);
       await host.call(Op.scavenge, -1, [1 << 20, 0, 0, piece.offset, piece.length]);
       piece.release();
+    }
+  }
+
+  /** Settings, several at once and in competition with the other clients: what is shown is always something that was asked for, whole. */
+  private async change(): Promise<void> {
+    const { host, asked } = this.town;
+    const change = async (settings: LiveSettings): Promise<void> => {
+      asked.add(settings.gogc).add(settings.gomemlimit);
+      await host.update(settings);
+      const now = host.settings;
+      expect(asked.has(now.gogc) && asked.has(now.gomemlimit)).toBe(true);
+      // These two are only ever set together.
+      expect(now.gogc === 7).toBe(now.gomemlimit === PAIRED);
+    };
+    if (this.rnd(4) === 0) await change({ gogc: 7, gomemlimit: PAIRED });
+    else {
+      const gogc = this.pick([1, 5, 20]);
+      const gomemlimit = this.rnd(2) === 0 ? 'off' : 8 << 20;
+      await Promise.all([change({ gogc, gomemlimit }), change({ gogc: this.pick([1, 5, 20]), gomemlimit: 'off' })]);
     }
   }
 
@@ -391,6 +415,10 @@ async function round(procs: number, seed: number): Promise<Town> {
   town.verify(left);
   const blocks = new Set([...left].map((n) => (n.noscan && n.size < 16 ? Math.floor(n.address / 16) * 16 : n.address)));
   expect((await json<{ HeapObjects: number }>(host, Op.flush)).HeapObjects).toBe(blocks.size);
+  const { gogc, gomemlimit } = host.settings;
+  const pacer = pacerOf(host.heap);
+  expect(pacer.f[pacer.at + C_GC_PERCENT]).toBe(gogc);
+  expect(pacer.f[pacer.at + C_MEMORY_LIMIT]).toBe(gomemlimit === 'off' ? MAX_INT64 : gomemlimit);
   expect(await differences(host)).toEqual([]);
   expect(crashes).toEqual([]);
   await host.close();

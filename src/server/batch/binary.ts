@@ -11,10 +11,11 @@
 import type { Readable } from 'node:stream';
 import { H_TYPES } from '../../heap/heap.js';
 import type { Piece } from '../../sched/host-api.js';
-import { BatchOp, Flag, Op, RECORD_BYTES, RESULT_BYTES } from '../../sched/ops.js';
+import { BatchOp, Flag, RECORD_BYTES, RESULT_BYTES } from '../../sched/ops.js';
 import { largestObject } from '../alloc-request.js';
 import { Problem } from '../problem.js';
-import { call, type Host, take } from '../route.js';
+import { type Host, take } from '../route.js';
+import { type Gone, runRecords } from './disown.js';
 import { type BatchLimits, tooLarge } from './json.js';
 
 export const BATCH_TYPE = 'application/vnd.goheap.batch';
@@ -28,6 +29,7 @@ export async function binaryBatch(
   length: number | undefined,
   p: number,
   limits: BatchLimits,
+  gone: Gone,
 ): Promise<Buffer> {
   const most = limits.maxBatch * RECORD_BYTES;
   if (length !== undefined && length > most) throw tooLarge(limits.maxBatch);
@@ -48,7 +50,7 @@ export async function binaryBatch(
     const count = at / RECORD_BYTES;
     if (count === 0) return Buffer.alloc(0);
     checkRecords(host, piece.words, count, Math.min(limits.maxObject, largestObject(host)));
-    await call(host, Op.batch, p, [piece.offset, count, piece.offset + at]);
+    await runRecords(host, piece, count, p, gone);
     const answer = Buffer.allocUnsafe(count * RESULT_BYTES);
     piece.bytes.copy(answer, 0, at, at + answer.length);
     return answer;

@@ -9,6 +9,7 @@ import { Problem } from '../problem.js';
 import { brief, quote } from '../quote.js';
 import type { Host } from '../route.js';
 import { Builder } from './builder.js';
+import type { Gone } from './disown.js';
 import { ResultWriter } from './results.js';
 import { runBatch } from './run.js';
 import { Scanner } from './scan.js';
@@ -24,7 +25,7 @@ export interface BatchLimits {
 const SHORTEST = 23;
 const scanner = new Scanner();
 
-export async function jsonBatch(host: Host, bytes: Buffer, limits: BatchLimits): Promise<Buffer> {
+export async function jsonBatch(host: Host, bytes: Buffer, limits: BatchLimits, gone: Gone): Promise<Buffer> {
   const { maxBatch, maxObject } = limits;
   const batch = new Builder(host, maxObject, Math.min(maxBatch, Math.ceil(bytes.length / SHORTEST)));
   let p: number;
@@ -37,7 +38,7 @@ export async function jsonBatch(host: Host, bytes: Buffer, limits: BatchLimits):
   }
   const out = new ResultWriter(batch.ops);
   out.text('{"results":[');
-  if (batch.records > 0) await runBatch(host, batch, p, (w, first) => out.results(batch, w, first, COMMA, false));
+  if (batch.records > 0) await runBatch(host, batch, p, gone, (w, first) => out.results(batch, w, first, COMMA, false));
   out.text(`],"done":${out.done},"failed":${out.failed}}`);
   return out.take();
 }

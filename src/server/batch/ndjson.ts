@@ -14,6 +14,7 @@ import * as address from '../address.js';
 import { Problem, problemItem } from '../problem.js';
 import type { Host } from '../route.js';
 import { Builder } from './builder.js';
+import type { Gone } from './disown.js';
 import type { BatchLimits } from './json.js';
 import { ResultWriter } from './results.js';
 import { runBatch } from './run.js';
@@ -23,8 +24,14 @@ const MAX_LINE = 65_536;
 const REMEMBERED = 65_536;
 const NEWLINE = 10;
 
-export async function* ndjsonBatch(host: Host, body: Readable, p: number, limits: BatchLimits): AsyncGenerator<Buffer> {
-  const stream = new Stream(host, p, limits);
+export async function* ndjsonBatch(
+  host: Host,
+  body: Readable,
+  p: number,
+  limits: BatchLimits,
+  gone: Gone,
+): AsyncGenerator<Buffer> {
+  const stream = new Stream(host, p, limits, gone);
   let rest: Buffer | null = null;
   try {
     for await (const chunk of body as AsyncIterable<Buffer>) {
@@ -54,13 +61,15 @@ function lineTooLong(): Problem {
 class Stream {
   private readonly host: Host;
   private readonly p: number;
+  private readonly gone: Gone;
   private readonly batch: Builder;
   /** Operations of earlier windows. */
   private base = 0;
   /** Halves of the address that operation i made, at i modulo REMEMBERED; 0 for none. */
   private readonly made = new Int32Array(REMEMBERED * 2);
 
-  constructor(host: Host, p: number, limits: BatchLimits) {
+  constructor(host: Host, p: number, limits: BatchLimits, gone: Gone) {
+    this.gone = gone;
     this.host = host;
     this.p = p;
     this.batch = new Builder(host, limits.maxObject, WINDOW);
@@ -89,7 +98,7 @@ class Stream {
   async run(): Promise<Buffer> {
     const { batch, made } = this;
     const out = new ResultWriter(batch.ops);
-    await runBatch(this.host, batch, this.p, (w, first) => {
+    await runBatch(this.host, batch, this.p, this.gone, (w, first) => {
       out.results(batch, w, first, NEWLINE, true, this.base);
       for (let i = 0; i < batch.ops; i++) {
         const at = first + (batch.recordOf === null ? i : batch.recordOf[i]) * 2;

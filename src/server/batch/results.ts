@@ -145,7 +145,7 @@ function describe(records: Int32Array, w: Int32Array, first: number, record: num
   return problemItem(statusCode(status), statusDetail(status, address));
 }
 
-/** Allocs of which a later part (the store) failed: their objects are to be freed again, as free records. */
+/** Allocs of which a later part (the store) failed: their objects are to be freed again. As pairs of halves. */
 export function leftovers(batch: Builder, w: Int32Array, first: number): number[] {
   const { recordOf, ops } = batch;
   const out: number[] = [];
@@ -154,7 +154,7 @@ export function leftovers(batch: Builder, w: Int32Array, first: number): number[
     const from = recordOf[i];
     const to = i + 1 < ops ? recordOf[i + 1] : batch.records;
     if (to - from < 2 || firstBad(w, first, from, from + 1) >= 0 || firstBad(w, first, from, to) < 0) continue;
-    out.push(BatchOp.free | (Flag.immediate << 8), 0, w[first + from * 2], w[first + from * 2 + 1] & 0xffff);
+    out.push(w[first + from * 2], w[first + from * 2 + 1] & 0xffff);
   }
   return out;
 }

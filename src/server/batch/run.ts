@@ -2,9 +2,10 @@
  * Running a built batch: records into the exchange, one G, results out; and undoing what only half happened.
  */
 
-import { Op, RECORD_BYTES, RESULT_BYTES } from '../../sched/ops.js';
-import { call, type Host, take } from '../route.js';
+import { Flag, RECORD_BYTES, RESULT_BYTES } from '../../sched/ops.js';
+import { type Host, take } from '../route.js';
 import type { Builder } from './builder.js';
+import { diedProblem, freeAll, type Gone, runRecords } from './disown.js';
 import { leftovers } from './results.js';
 
 /** Runs the batch on P `p` (-1: any). `use` sees the result words, from index `first` on, before they are released. */
@@ -12,6 +13,7 @@ export async function runBatch(
   host: Host,
   batch: Builder,
   p: number,
+  gone: Gone,
   use: (words: Int32Array, first: number) => void,
 ): Promise<void> {
   const n = batch.records;
@@ -20,18 +22,27 @@ export async function runBatch(
     const { words } = piece;
     const first = n * 4;
     words.set(first === batch.words.length ? batch.words : batch.words.subarray(0, first));
-    const ran = await call(host, Op.batch, p, [piece.offset, n, piece.offset + n * RECORD_BYTES]);
-    if (ran.r[0] > 0 && batch.recordOf !== null) await undo(host, leftovers(batch, words, first), ran.p);
+    const ran = await runRecords(host, piece, n, p, gone, (detail, left) =>
+      diedProblem(detail, left.effects ? 'partly' : 'no', operationsOf(batch, left.records)),
+    );
+    if (ran.r[0] > 0 && batch.recordOf !== null) await undo(host, leftovers(batch, words, first));
     use(words, first);
   } finally {
     piece.release();
   }
 }
 
-async function undo(host: Host, records: number[], p: number): Promise<void> {
-  const n = records.length / 4;
-  if (n === 0) return;
-  const piece = take(host, n * (RECORD_BYTES + RESULT_BYTES));
-  piece.words.set(records);
-  await call(host, Op.batch, p, [piece.offset, n, piece.offset + n * RECORD_BYTES]).finally(piece.release);
+/** Operations of which all records are among the first `records`. */
+function operationsOf(batch: Builder, records: number): number {
+  const { ops, recordOf } = batch;
+  if (recordOf === null) return records;
+  let n = 0;
+  while (n < ops && (n + 1 < ops ? recordOf[n + 1] : batch.records) <= records) n++;
+  return n;
+}
+
+async function undo(host: Host, halves: number[]): Promise<void> {
+  if (halves.length === 0) return;
+  const piece = take(host, (halves.length / 2) * (RECORD_BYTES + RESULT_BYTES));
+  await freeAll(host, piece, halves, Flag.immediate).finally(piece.release);
 }

@@ -9,14 +9,8 @@
 import { type CpuStats, cpuStats } from '../../gc/cpustats.js';
 import { pacerView } from '../../gc/pacing.js';
 import { type CycleRecord, cycleRecords } from '../../gc/record.js';
-import {
-  G_MEMORY_LIMIT,
-  H_LIMITED,
-  H_SPAN_NEXT,
-  type Heap,
-  T_LARGE_ALLOC,
-  T_LARGE_REQUESTED,
-} from '../../heap/heap.js';
+import { gcSettings } from '../../gc/settings.js';
+import { H_LIMITED, H_SPAN_NEXT, type Heap, T_LARGE_ALLOC, T_LARGE_REQUESTED } from '../../heap/heap.js';
 import { mcentralAt } from '../../heap/mcentral.js';
 import { type MemStats, mappedReady, sumStat } from '../../heap/memstats.js';
 import { S_ALLOC_COUNT, S_NELEMS, S_NPAGES, S_SPANCLASS, S_STATE, SpanState, spanAt } from '../../heap/mspan.js';
@@ -122,13 +116,14 @@ export async function gather(source: Scraped, meanwhile: () => Promise<unknown>)
   const after = snapshot(h, view);
   const requested = requestedBytes(h);
   requested[0] = sumStat(h, T_LARGE_REQUESTED);
+  const settings = gcSettings(h);
   return {
     before,
     after,
     seconds: Math.max(1e-3, after.at - before.at),
     gomaxprocs: h.ps.length,
-    gogc: source.settings.gogc,
-    memoryLimit: h.f[h.gcStats + G_MEMORY_LIMIT],
+    gogc: settings.gcPercent < 0 ? 'off' : settings.gcPercent,
+    memoryLimit: settings.memoryLimit,
     mapped: mappedReady(h),
     limited: h.scalar(H_LIMITED) !== 0,
     nextGC: pacerView(h).heapGoal(),
