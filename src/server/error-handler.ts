@@ -8,7 +8,7 @@
  * Invariant: no answer contains a stack trace, a file name, or the text of an unexpected exception.
  */
 
-import { STATUS_CODES } from 'node:http';
+import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ErrorCode } from './errors.js';
@@ -111,7 +111,9 @@ const PARSER_ERRORS: Record<string, [ErrorCode, string]> = {
 
 /** For bytes that are no HTTP request: answers on the bare socket, and closes it. */
 export function onClientError(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+  // What stands in the way of an answer: one that has begun, or one that an earlier request is still owed.
+  const { _httpMessage: due } = socket as { _httpMessage?: ServerResponse | null };
+  if (error.code === 'ECONNRESET' || !socket.writable || due?.headersSent === true || due?.req.complete === true) {
     socket.destroy();
     return;
   }

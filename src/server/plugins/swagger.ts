@@ -7,9 +7,17 @@
 
 import swagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger';
 import type { FastifyContextConfig, FastifyInstance, RouteOptions } from 'fastify';
+import { type Document, documentOf, once } from '../documents.js';
 import { ERRORS, type ErrorCode } from '../errors.js';
 import { PROBLEM_JSON } from '../problem.js';
 import { VERSION } from '../version.js';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The OpenAPI document as JSON; made when it is first asked for, after all routes are there. */
+    readonly openapi: () => Document;
+  }
+}
 
 const METHODS = ['get', 'put', 'post', 'delete', 'patch', 'head'] as const;
 
@@ -46,6 +54,7 @@ export function problemsOf(route: RouteOptions): ErrorCode[] {
   if (isProtected(url)) {
     codes.add('unauthorized').add('rate-limited').add('shutting-down');
     if (route.method !== 'GET') codes.add('cross-site');
+    if (schema?.body !== undefined) codes.add('overloaded');
   }
   return Object.keys(ERRORS).filter((code) => codes.has(code as ErrorCode)) as ErrorCode[];
 }
@@ -120,6 +129,10 @@ export async function registerSwagger(app: FastifyInstance): Promise<void> {
     },
   };
   await app.register(swagger, options);
+  app.decorate(
+    'openapi',
+    once(() => documentOf('application/json; charset=utf-8', JSON.stringify(app.swagger()))),
+  );
 }
 
 /** Replaces our `x-` notes on an operation by what they mean. */
