@@ -89,8 +89,11 @@ export class Bodies {
         raw.emit('error', this.refuse());
         return true;
       }
+      // Complete: Fastify parses it now.
+      if (chunk === null) body.release();
       return push.call(raw, chunk, encoding);
     };
+    // Or it never will be.
     raw.once('close', () => body.release());
     return undefined;
   }

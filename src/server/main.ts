@@ -79,19 +79,20 @@ export async function main(argv: string[]): Promise<number> {
  * A client with an idle connection may be about to use it: for a moment it still can, and gets an answer that tells it
  * to close the connection. Then idle connections are closed.
  */
-export async function drain(app: FastifyInstance, grace: number): Promise<void> {
+export async function drain(
+  app: FastifyInstance,
+  grace: number,
+  lingerFor = Math.min(LINGER_MS, grace / 2),
+): Promise<void> {
   const { connections, lifecycle } = app;
   lifecycle.drain();
   connections.drain();
   let idle: NodeJS.Timeout | undefined;
-  const linger = setTimeout(
-    () => {
-      connections.closeIdle();
-      // A connection whose last request ends from now on becomes idle; nobody else would close it for a while.
-      idle = setInterval(() => connections.closeIdle(), 50);
-    },
-    Math.min(LINGER_MS, grace / 2),
-  );
+  const linger = setTimeout(() => {
+    connections.closeIdle();
+    // A connection whose last request ends from now on becomes idle; nobody else would close it for a while.
+    idle = setInterval(() => connections.closeIdle(), 50);
+  }, lingerFor);
   const cut = setTimeout(() => connections.closeAll(), grace);
   try {
     await connections.stopListening();

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { afterEach, describe, expect, it, test } from 'vitest';
 import { SchedError } from '../../src/sched/host-api.js';
+import { serverOptions } from '../../src/server/app.js';
 import { Problem } from '../../src/server/problem.js';
 import { json, testShell } from '../helper/shell.js';
 
@@ -293,5 +294,23 @@ describe('while the server drains', () => {
     expect(response.headers).toMatchObject({ connection: 'close', 'retry-after': '1' });
     expect(heaps.list()).toEqual([]);
     expect((await app.inject('/livez')).statusCode).toBe(200);
+  });
+});
+
+describe('times', () => {
+  test.each([
+    [0, { requestTimeout: 0, headersTimeout: 60_000, connectionsCheckingInterval: 30_000 }],
+    [500, { requestTimeout: 500, headersTimeout: 500, connectionsCheckingInterval: 100 }],
+    [10_000, { requestTimeout: 10_000, headersTimeout: 10_000, connectionsCheckingInterval: 1000 }],
+    [60_000, { requestTimeout: 60_000, headersTimeout: 60_000, connectionsCheckingInterval: 6000 }],
+    [3_600_000, { requestTimeout: 3_600_000, headersTimeout: 60_000, connectionsCheckingInterval: 30_000 }],
+  ])('all of Node follow a REQUEST_TIMEOUT of %i ms', (requestTimeout, expected) => {
+    expect(serverOptions({ requestTimeout })).toMatchObject(expected);
+  });
+
+  test('the server has them', async () => {
+    const { app } = await testShell({ REQUEST_TIMEOUT: '10s' });
+    expect(app.server).toMatchObject({ requestTimeout: 10_000, headersTimeout: 10_000, keepAliveTimeout: 72_000 });
+    expect(app.server).toMatchObject({ connectionsCheckingInterval: 1000 });
   });
 });
