@@ -19,7 +19,7 @@ import { createServer, type IncomingMessage, type Server, type ServerOptions, ty
 import { Server as NetServer, type Socket } from 'node:net';
 import { type Handler, Pipeline, type PipelineOwner } from './pipeline.js';
 
-/** Requests that wait on all connections together. Each takes about 4 KB. */
+/** Requests that wait on all connections together. Each takes less than 2 KB of memory. */
 const MAX_HELD = 16_384;
 /** Pipelined requests that start between two turns of the event loop, and of one connection. */
 const STARTS = 1024;
