@@ -97,10 +97,19 @@ export function installErrorHandler(app: FastifyInstance): void {
     }
     sendProblem(problem, request, reply);
   });
-  app.setNotFoundHandler((request, reply) => {
-    const detail = `There is no ${request.method} ${request.url.split('?', 1)[0]}. See /docs for every path.`;
-    sendProblem(new Problem('not-found', detail), request, reply);
+  // In a scope of its own for the sake of the hook: the handler alone would be called when the whole body is there, and
+  // anybody may send one to a path that is none.
+  app.register(async (scope) => {
+    scope.addHook('onRequest', (request, _reply, done) => done(notFound(request)));
+    scope.setNotFoundHandler((request, reply) => sendProblem(notFound(request), request, reply));
   });
+}
+
+function notFound(request: FastifyRequest): Problem {
+  return new Problem(
+    'not-found',
+    `There is no ${request.method} ${request.url.split('?', 1)[0]}. See /docs for every path.`,
+  );
 }
 
 /** Node's parser errors, by their code. */

@@ -93,6 +93,12 @@ describe('with the usual limits', () => {
     for (const state of streams) await expect.poll(() => state.text).toMatch(/"address":"0x[0-9a-f]+"/);
   });
 
+  it('the body of a request for nothing is not waited for, nor kept', async () => {
+    const state = await begin('nothing', 'application/json', 16_000_000, Buffer.alloc(100_000, 32));
+    await expect.poll(() => state.text).toMatch(/^HTTP\/1.1 404 .*"code":"not-found"/s);
+    expect(held()).toBe(0);
+  });
+
   it('a body that is too long is answered though it is not read to its end', async () => {
     const state = await begin('batch', BATCH_TYPE, 'chunked', '');
     const chunk = Buffer.alloc(65_536);

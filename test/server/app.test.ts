@@ -1,7 +1,7 @@
 /** What holds for every request: media types, bodies, methods, tokens, limits, ids, logs, draining. */
 
 import { connect } from 'node:net';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { afterEach, describe, expect, it, test } from 'vitest';
 import { SchedError } from '../../src/sched/host-api.js';
 import { serverOptions } from '../../src/server/app.js';
@@ -74,6 +74,18 @@ describe('on the wire', () => {
   afterEach(async () => {
     await app?.close();
     app = undefined;
+  });
+
+  it('bytes that are no request are not the answer to the request before them', async () => {
+    const running: FastifyReply[] = [];
+    ({ app } = await testShell({}, (extended) => {
+      extended.get('/slow', (_request, reply) => {
+        running.push(reply);
+      });
+    }));
+    const answer = exchange(app, 'GET /slow HTTP/1.1\r\nHost: x\r\n\r\nnonsense\r\n\r\n').catch(() => '');
+    expect(await answer).toBe('');
+    expect(running).toHaveLength(1);
   });
 
   it('bytes that are no HTTP get a problem', async () => {
