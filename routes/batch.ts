@@ -9,7 +9,7 @@ import { Readable } from 'node:stream';
 import type { FastifyPluginCallback, FastifyRequest } from 'fastify';
 import { BATCH_TYPE, binaryBatch } from '../src/server/batch/binary.js';
 import { type BatchLimits, jsonBatch } from '../src/server/batch/json.js';
-import { ndjsonBatch } from '../src/server/batch/ndjson.js';
+import { ndjsonBatch, STREAM_BYTES } from '../src/server/batch/ndjson.js';
 import { Problem } from '../src/server/problem.js';
 import { brief, quote } from '../src/server/quote.js';
 import { heapsOf, RUNS } from '../src/server/route.js';
@@ -76,13 +76,17 @@ const batch: FastifyPluginCallback = (app, _options, done) => {
       }
       if (p >= host.procs) throw badP(host.procs);
       const stream = request.body as Readable;
+      const held = app.bodies.open(request.ip);
       if (type === 'application/x-ndjson') {
-        const out = Readable.from(ndjsonBatch(host, stream, p, limits, gone), { objectMode: false });
+        const kept = app.bodies.open(request.ip);
+        kept.add(STREAM_BYTES);
+        reply.raw.once('close', () => kept.release());
+        const out = Readable.from(ndjsonBatch(host, stream, p, limits, held, gone), { objectMode: false });
         return reply.type('application/x-ndjson').send(out);
       }
       const length = request.headers['content-length'];
       const size = length === undefined ? undefined : Number(length);
-      return reply.type(BATCH_TYPE).send(await binaryBatch(host, stream, size, p, limits, gone));
+      return reply.type(BATCH_TYPE).send(await binaryBatch(host, stream, size, p, limits, held, gone));
     },
   );
   done();

@@ -1,5 +1,5 @@
 /**
- * `/`: the console, a web page that shows a heap and works it. https://github.com/fastify/fastify-static
+ * `/`: the console, a web page that shows a heap and works it.
  *
  * Its files are what `vite build` makes of `console/`: one page, and scripts and styles with a hash in their names, which may
  * therefore be cached for ever. They say nothing about the heaps and need no token; what the page shows it asks the API.
@@ -8,10 +8,9 @@
  * text that becomes markup (trusted types). Only the server's own API may be asked.
  */
 
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import staticFiles from '@fastify/static';
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox';
+import { folder, sendDocument } from '../src/server/documents.js';
 import { Problem } from '../src/server/problem.js';
 
 /** Compiled, this file stands in `dist/routes`, beside `dist/console`; the tests run it from `routes`. */
@@ -36,14 +35,13 @@ const helmet = {
 };
 
 const consolePage: FastifyPluginAsyncTypebox = async (app) => {
-  await app.register(staticFiles, { serve: false, root: ROOT });
+  const files = folder(ROOT);
 
-  app.get('/', { schema: { hide: true }, helmet }, (_request, reply) => {
-    if (!existsSync(join(ROOT, 'index.html'))) {
-      throw new Problem('not-found', 'The console is not built: npm run build makes it.');
-    }
+  app.get('/', { schema: { hide: true }, helmet }, (request, reply) => {
+    const page = files.get('index.html');
+    if (page === undefined) throw new Problem('not-found', 'The console is not built: npm run build makes it.');
     // Asked for again each time, so that a new version's files are found.
-    return reply.sendFile('index.html', ROOT, { maxAge: 0 });
+    return sendDocument(request, reply, page);
   });
 
   app.get(
@@ -55,7 +53,11 @@ const consolePage: FastifyPluginAsyncTypebox = async (app) => {
       },
       helmet,
     },
-    (request, reply) => reply.sendFile(join('assets', request.params.file), ROOT, { maxAge: '365d', immutable: true }),
+    (request, reply) => {
+      const file = files.get(`assets/${request.params.file}`);
+      if (file === undefined) throw new Problem('not-found', 'There is no such file.');
+      return sendDocument(request, reply, file, 'public, max-age=31536000, immutable');
+    },
   );
 };
 

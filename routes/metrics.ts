@@ -10,6 +10,7 @@ import { type FastifyPluginCallbackTypebox, Type } from '@fastify/type-provider-
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { heapsOf } from '../src/server/route.js';
 import { HeapParams } from '../src/server/schemas/common.js';
+import type { TrafficStats } from '../src/telemetry/families-server.js';
 import { HttpMetrics } from '../src/telemetry/http.js';
 import { type HeapPage, heapJson, heapText, SERVER_TABLE, serverText } from '../src/telemetry/table.js';
 import { PROMETHEUS_TEXT, renderJson } from '../src/telemetry/text.js';
@@ -71,6 +72,11 @@ function httpMetricsOf(app: FastifyInstance): HttpMetrics {
   return app.hasDecorator('httpMetrics') ? app.httpMetrics : new HttpMetrics();
 }
 
+function trafficOf(app: FastifyInstance): TrafficStats | undefined {
+  if (!app.hasDecorator('connections')) return undefined;
+  return { ...app.connections.stats, bodies: app.bodies.bytes, refused: app.bodies.refused };
+}
+
 /** The server's own page: `/metrics`. */
 export const serverMetrics: FastifyPluginCallbackTypebox = (app, _options, done) => {
   const heaps = heapsOf(app);
@@ -88,7 +94,7 @@ export const serverMetrics: FastifyPluginCallbackTypebox = (app, _options, done)
     },
     async (request, reply) => {
       const replays = app.hasDecorator('replays') ? app.replays.counts : undefined;
-      const view = { heaps: heaps.list(), maxHeaps: heaps.maxHeaps, http, replays };
+      const view = { heaps: heaps.list(), maxHeaps: heaps.maxHeaps, http, replays, traffic: trafficOf(app) };
       return wantsJson(request)
         ? sendJson(reply, renderJson(SERVER_TABLE, view))
         : sendText(reply, await serverText(view));

@@ -143,6 +143,7 @@ const objects: FastifyPluginCallbackTypebox = (app, _options, done) => {
         request.body as Readable | undefined,
         part,
         sent === undefined ? undefined : Number(sent),
+        app.bodies.open(request.ip),
       );
     },
   );

@@ -1,13 +1,10 @@
-/** `GET /openapi.json`: the OpenAPI 3.1 document, rendered once. */
+/** `GET /openapi.json`: the OpenAPI 3.1 document. */
 
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox';
+import { sendDocument } from '../src/server/documents.js';
 
 const openapi: FastifyPluginCallbackTypebox = (app, _options, done) => {
-  let text: string | undefined;
-  app.get('/openapi.json', { schema: { hide: true } }, (_request, reply) => {
-    text ??= JSON.stringify(app.swagger());
-    reply.type('application/json').send(text);
-  });
+  app.get('/openapi.json', { schema: { hide: true } }, (request, reply) => sendDocument(request, reply, app.openapi()));
   done();
 };
 

@@ -6,7 +6,8 @@
 
 import { type FastifyPluginCallbackTypebox, Type } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { isErrorCode } from '../src/server/errors.js';
+import { type Document, documentOf, sendDocument } from '../src/server/documents.js';
+import { ERROR_CODES } from '../src/server/errors.js';
 import { Problem } from '../src/server/problem.js';
 import { problemHtml, problemListHtml, problemListMarkdown, problemMarkdown } from '../src/server/problem-pages.js';
 
@@ -15,22 +16,35 @@ const PAGE = {
   content: { 'text/markdown': { schema: Type.String() }, 'text/html': { schema: Type.String() } },
 };
 
-function send(request: FastifyRequest, reply: FastifyReply, markdown: () => string, html: () => string): void {
+interface Page {
+  readonly markdown: Document;
+  readonly html: Document;
+}
+
+function pageOf(markdown: string, html: string): Page {
+  return {
+    markdown: documentOf('text/markdown; charset=utf-8', markdown),
+    html: documentOf('text/html; charset=utf-8', html),
+  };
+}
+
+function send(request: FastifyRequest, reply: FastifyReply, { markdown, html }: Page): FastifyReply {
   const wantsHtml = request.headers.accept?.includes('text/html') === true;
-  reply
-    .header('cache-control', 'public, max-age=3600')
-    .header('vary', 'accept')
-    .type(wantsHtml ? 'text/html; charset=utf-8' : 'text/markdown; charset=utf-8')
-    .send(wantsHtml ? html() : markdown());
+  return sendDocument(request, reply.header('vary', 'accept'), wantsHtml ? html : markdown, 'public, max-age=3600');
 }
 
 const problems: FastifyPluginCallbackTypebox = (app, _options, done) => {
+  const list = pageOf(problemListMarkdown(), problemListHtml());
+  const pages = new Map<string, Page>(
+    ERROR_CODES.map((code) => [code, pageOf(problemMarkdown(code), problemHtml(code))]),
+  );
+
   app.get(
     '/problems',
     {
       schema: { operationId: 'listProblems', tags: ['server'], summary: 'Every error code', response: { 200: PAGE } },
     },
-    (request, reply) => send(request, reply, problemListMarkdown, problemListHtml),
+    (request, reply) => send(request, reply, list) as never,
   );
 
   app.get(
@@ -48,14 +62,9 @@ const problems: FastifyPluginCallbackTypebox = (app, _options, done) => {
       },
     },
     (request, reply) => {
-      const { code } = request.params;
-      if (!isErrorCode(code)) throw new Problem('not-found', 'There is no error code of this name. See /problems.');
-      send(
-        request,
-        reply,
-        () => problemMarkdown(code),
-        () => problemHtml(code),
-      );
+      const page = pages.get(request.params.code);
+      if (page === undefined) throw new Problem('not-found', 'There is no error code of this name. See /problems.');
+      return send(request, reply, page) as never;
     },
   );
   done();

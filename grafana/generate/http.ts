@@ -131,6 +131,41 @@ export const http = (): object =>
         ],
       },
       {
+        title: 'Connections',
+        panels: [
+          lines({
+            title: 'Connections',
+            unit: 'short',
+            about:
+              'Connections that are open, and pipelined requests that wait for others of theirs. At MAX_CONNECTIONS more are dropped.',
+            queries: [
+              [server('goheap_http_connections'), ofServer('open')],
+              [server('goheap_http_requests_held'), ofServer('requests that wait')],
+            ],
+          }),
+          lines({
+            title: 'Memory of clients',
+            unit: 'bytes',
+            about:
+              'Responses that clients have not taken (at most GOHEAP_MAX_UNSENT), and bodies on their way (GOHEAP_MAX_BODIES).',
+            queries: [
+              [server('goheap_http_unsent_bytes'), ofServer('unsent')],
+              [server('goheap_http_body_bytes'), ofServer('bodies')],
+            ],
+          }),
+          lines({
+            title: 'Connections cut, bodies refused',
+            unit: 'ops',
+            about:
+              'Should stay 0. stalled: a client took nothing; unsent, pipelined: one that made the server hold the most; refused: no memory for a body.',
+            queries: [
+              [rate(server('goheap_http_connections_cut_total')), ofServer('{{reason}}')],
+              [rate(server('goheap_http_bodies_refused_total')), ofServer('refused')],
+            ],
+          }),
+        ],
+      },
+      {
         title: 'Scheduler',
         panels: [
           lines({

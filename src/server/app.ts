@@ -17,7 +17,9 @@ import { randomBytes } from 'node:crypto';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { registerApi, registerHealth, registerPages } from '../../routes/index.js';
 import { installHttpMetrics } from '../telemetry/http.js';
+import { Bodies } from './bodies.js';
 import type { Config } from './config.js';
+import { Connections } from './connections.js';
 import { installErrorHandler, onClientError, sendProblem, toProblem } from './error-handler.js';
 import type { ErrorCode } from './errors.js';
 import type { Lifecycle } from './lifecycle.js';
@@ -48,6 +50,8 @@ declare module 'fastify' {
     readonly heaps: HeapRegistry;
     readonly replays: Replays;
     readonly lifecycle: Lifecycle;
+    readonly connections: Connections;
+    readonly bodies: Bodies;
     /** The process's log. `app.log` and `request.log` are silent unless requests are logged one by one. */
     readonly logger: FastifyBaseLogger;
   }
@@ -80,17 +84,31 @@ function requestIds(): (request: { headers: Record<string, unknown> }) => string
   };
 }
 
+/**
+ * Node looks for requests that take too long only now and then, and by its own times for headers: each follows from
+ * REQUEST_TIMEOUT, so that it holds whatever it is.
+ */
+export function serverOptions({ requestTimeout }: Pick<Config, 'requestTimeout'>) {
+  const limited = requestTimeout > 0;
+  return {
+    requestTimeout,
+    headersTimeout: limited ? Math.min(60_000, requestTimeout) : 60_000,
+    connectionsCheckingInterval: limited ? Math.min(30_000, Math.max(100, Math.ceil(requestTimeout / 10))) : 30_000,
+    // Longer than the usual 60 s of load balancers, which must be the first to close an idle connection.
+    keepAliveTimeout: 72_000,
+  };
+}
+
 export async function buildApp(config: Config, deps: AppDeps): Promise<FastifyInstance> {
   const verbose = config.logLevel === 'debug' || config.logLevel === 'trace';
   const trusted = config.trustProxy;
   let count: CountRequest | undefined;
+  const connections = new Connections(config);
   const app = Fastify({
     ...(verbose ? { loggerInstance: requestLogger(deps.logger) } : { logger: false }),
     genReqId: requestIds(),
     bodyLimit: Math.min(config.bodyLimit, SMALL_BODY),
-    requestTimeout: config.requestTimeout,
-    // Longer than the usual 60 s of load balancers, which must be the first to close an idle connection.
-    keepAliveTimeout: 72_000,
+    serverFactory: (handler) => connections.createServer(handler, serverOptions(config)),
     trustProxy: trusted === 'off' ? false : (_address: string, hop: number) => hop < trusted,
     // The gate answers with a problem instead.
     return503OnClosing: false,
@@ -109,6 +127,8 @@ export async function buildApp(config: Config, deps: AppDeps): Promise<FastifyIn
   app.decorate('heaps', deps.heaps);
   app.decorate('lifecycle', deps.lifecycle);
   app.decorate('logger', deps.logger);
+  app.decorate('connections', connections);
+  app.decorate('bodies', new Bodies(config.maxBodies));
   const replays = new Replays(config, deps.logger);
   app.decorate('replays', replays);
   deps.lifecycle.signal.addEventListener('abort', () => replays.stop(), { once: true });

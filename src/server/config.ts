@@ -334,6 +334,37 @@ export const VARIABLES = {
       help: 'How many TCP connections may be open at once; more are dropped.',
     }),
   ),
+  maxPipeline: integer({
+    env: 'MAX_PIPELINE',
+    group: 'Limits',
+    default: 64,
+    min: 1,
+    max: 10_000,
+    help: 'How many requests of one connection may run at once, where a client sends more without waiting.',
+  }),
+  maxUnsent: size({
+    env: 'GOHEAP_MAX_UNSENT',
+    group: 'Limits',
+    default: 256 * MiB,
+    min: MiB,
+    max: 2 ** 40,
+    help: 'Bytes of responses that clients have not taken, over all connections; beyond it those with the most are cut.',
+  }),
+  sendTimeout: duration({
+    env: 'SEND_TIMEOUT',
+    group: 'Limits',
+    default: 60_000,
+    max: 3_600_000,
+    help: 'How long a client may take nothing of a response before its connection is cut; 0s is for ever.',
+  }),
+  maxBodies: size({
+    env: 'GOHEAP_MAX_BODIES',
+    group: 'Limits',
+    default: 256 * MiB,
+    min: MiB,
+    max: 2 ** 40,
+    help: 'Memory for request bodies on their way, over all connections; one client address may use half of it.',
+  }),
   rateLimit: orOff(
     integer({
       env: 'RATE_LIMIT',

@@ -8,7 +8,7 @@
  * Invariant: no answer contains a stack trace, a file name, or the text of an unexpected exception.
  */
 
-import { STATUS_CODES } from 'node:http';
+import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ErrorCode } from './errors.js';
@@ -101,10 +101,16 @@ export function installErrorHandler(app: FastifyInstance): void {
     }
     sendProblem(problem, request, reply);
   });
-  app.setNotFoundHandler((request, reply) => {
-    const detail = `There is no ${request.method} ${briefPath(request.url)}. See /docs for every path.`;
-    sendProblem(new Problem('not-found', detail), request, reply);
+  // In a scope of its own for the sake of the hook: the handler alone would be called when the whole body is there, and
+  // anybody may send one to a path that is none.
+  app.register(async (scope) => {
+    scope.addHook('onRequest', (request, _reply, done) => done(notFound(request)));
+    scope.setNotFoundHandler((request, reply) => sendProblem(notFound(request), request, reply));
   });
+}
+
+function notFound(request: FastifyRequest): Problem {
+  return new Problem('not-found', `There is no ${request.method} ${briefPath(request.url)}. See /docs for every path.`);
 }
 
 /** Node's parser errors, by their code. */
@@ -115,7 +121,9 @@ const PARSER_ERRORS: Record<string, [ErrorCode, string]> = {
 
 /** For bytes that are no HTTP request: answers on the bare socket, and closes it. */
 export function onClientError(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+  // What stands in the way of an answer: one that has begun, or one that an earlier request is still owed.
+  const { _httpMessage: due } = socket as { _httpMessage?: ServerResponse | null };
+  if (error.code === 'ECONNRESET' || !socket.writable || due?.headersSent === true || due?.req.complete === true) {
     socket.destroy();
     return;
   }

@@ -434,8 +434,10 @@ export const ERRORS = {
   },
   overloaded: {
     status: 503,
-    title: 'The heap has too much to do',
-    meaning: 'As many operations as a heap can hold at once are already waiting for it. This one was not begun.',
+    title: 'There is too much to do',
+    meaning:
+      'As many operations as a heap can hold at once are already waiting for it, or the bodies of other requests take all ' +
+      'the memory that there is for them (GOHEAP_MAX_BODIES). This one was not begun.',
     remedy: 'Retry after the time that Retry-After says; send batches instead of single operations.',
   },
   'too-many-replays': {

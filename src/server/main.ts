@@ -2,8 +2,8 @@
  * The process: reads the environment, makes the default heap, listens, and ends in good order.
  *
  * Ending, on SIGTERM, SIGINT or an exception that nobody caught: nothing new begins (503 `shutting-down`, not ready),
- * the port closes, running requests finish (at most SHUTDOWN_GRACE), then every heap ends its threads. A second signal
- * ends the process at once.
+ * the port closes, running requests finish (at most SHUTDOWN_GRACE), idle connections get a second in which a request is
+ * still answered, then every heap ends its threads. A second signal ends the process at once.
  *
  * Exit status: 0 ended in order, 1 could not start or crashed, 2 the configuration is wrong.
  */
@@ -21,6 +21,8 @@ import { GO_VERSION, VERSION } from './version.js';
 
 /** Time for the heaps to end after the requests have; then the process ends without them. */
 const CLOSE_HEAPS_MS = 5_000;
+/** Time in which a client may still use an idle connection when the server ends. */
+const LINGER_MS = 1_000;
 
 export async function main(argv: string[]): Promise<number> {
   if (argv.length > 0) {
@@ -71,16 +73,32 @@ export async function main(argv: string[]): Promise<number> {
   return new Promise(() => undefined);
 }
 
-/** Closes the port and waits for the running requests; after `grace` milliseconds cuts them off. */
-export async function drain(app: FastifyInstance, grace: number): Promise<void> {
-  app.lifecycle.drain();
-  const { server } = app;
-  // A connection whose last request ends during the drain becomes idle; nobody else would close it for a while.
-  const idle = setInterval(() => server.closeIdleConnections(), 50);
-  const cut = setTimeout(() => server.closeAllConnections(), grace);
+/**
+ * Closes the port and waits for the running requests; after `grace` milliseconds cuts them off.
+ *
+ * A client with an idle connection may be about to use it: for a moment it still can, and gets an answer that tells it
+ * to close the connection. Then idle connections are closed.
+ */
+export async function drain(
+  app: FastifyInstance,
+  grace: number,
+  lingerFor = Math.min(LINGER_MS, grace / 2),
+): Promise<void> {
+  const { connections, lifecycle } = app;
+  lifecycle.drain();
+  connections.drain();
+  let idle: NodeJS.Timeout | undefined;
+  const linger = setTimeout(() => {
+    connections.closeIdle();
+    // A connection whose last request ends from now on becomes idle; nobody else would close it for a while.
+    idle = setInterval(() => connections.closeIdle(), 50);
+  }, lingerFor);
+  const cut = setTimeout(() => connections.closeAll(), grace);
   try {
+    await connections.stopListening();
     await app.close();
   } finally {
+    clearTimeout(linger);
     clearInterval(idle);
     clearTimeout(cut);
   }

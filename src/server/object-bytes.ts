@@ -7,6 +7,7 @@ import { Status } from '../heap/objects.js';
 import { Op } from '../sched/ops.js';
 import * as address from './address.js';
 import { parseAddress } from './address.js';
+import { type Body, chunksOf } from './bodies.js';
 import { objectBase, ZERO_OBJECT } from './inspect/object.js';
 import { Problem } from './problem.js';
 import type { ByteRange } from './ranges.js';
@@ -78,6 +79,7 @@ export async function writeAll(
   body: Readable | null | undefined,
   part: ByteRange | undefined,
   sent: number | undefined,
+  kept: Body,
 ): Promise<{ written: number; size: number }> {
   const size = await object.size();
   const from = part?.from ?? 0;
@@ -95,6 +97,7 @@ export async function writeAll(
     const whole = held.length === 1 ? held[0] : Buffer.concat(held);
     held = [];
     bytes = 0;
+    kept.release();
     for (let at = 0; at < whole.length; at += MAX_PIECE) {
       const next = whole.subarray(at, at + MAX_PIECE);
       await object.write(from + written, next);
@@ -102,11 +105,18 @@ export async function writeAll(
     }
   };
   if (body !== null && body !== undefined) {
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      if (from + written + bytes + chunk.length > most) throw tooLong(size, written);
-      held.push(chunk);
-      bytes += chunk.length;
-      if (bytes >= MAX_PIECE) await flush();
+    try {
+      for await (const chunk of chunksOf(body)) {
+        if (from + written + bytes + chunk.length > most) throw tooLong(size, written);
+        kept.add(chunk.length);
+        held.push(chunk);
+        bytes += chunk.length;
+        if (bytes >= MAX_PIECE) await flush();
+      }
+    } finally {
+      kept.release();
+      // The rest of one that was refused, so that the client comes to read the answer.
+      if (!body.readableEnded) body.resume();
     }
   }
   await flush();

@@ -34,6 +34,26 @@ const NO_REPLAYS: ReplayStats = {
   bytes: 0,
 };
 
+/** What the server tells of its connections, and of the bodies that are on their way to it. */
+export interface TrafficStats {
+  readonly open: number;
+  readonly held: number;
+  readonly unsent: number;
+  /** Connections that the server ended, ever, by why. */
+  readonly cut: Readonly<Record<'stalled' | 'unsent' | 'pipelined', number>>;
+  readonly bodies: number;
+  readonly refused: number;
+}
+
+const NO_TRAFFIC: TrafficStats = {
+  open: 0,
+  held: 0,
+  unsent: 0,
+  cut: { stalled: 0, unsent: 0, pipelined: 0 },
+  bodies: 0,
+  refused: 0,
+};
+
 /** What the server's page is read from. */
 export interface ServerView {
   readonly heaps: readonly { readonly name: string; stats(): HostStats; summary(): { heapInuse: number } }[];
@@ -41,6 +61,8 @@ export interface ServerView {
   readonly http: HttpMetrics;
   /** None: all zero. */
   readonly replays?: ReplayStats;
+  /** None: all zero. */
+  readonly traffic?: TrafficStats;
 }
 
 function perHeap(
@@ -82,6 +104,75 @@ export const SERVER_FAMILIES: readonly Family<ServerView>[] = [
       });
     },
   },
+  single(
+    {
+      name: 'goheap_http_connections',
+      type: 'gauge',
+      help: 'Connections that are open.',
+      unit: 'connections',
+      from: 'Connections.stats',
+      advice: 'At MAX_CONNECTIONS more are dropped.',
+    },
+    ({ traffic = NO_TRAFFIC }) => traffic.open,
+  ),
+  single(
+    {
+      name: 'goheap_http_requests_held',
+      type: 'gauge',
+      help: 'Pipelined requests that wait for others of their connection.',
+      unit: 'requests',
+      from: 'Connections.stats',
+      advice: 'A client sends requests faster than it takes the responses.',
+    },
+    ({ traffic = NO_TRAFFIC }) => traffic.held,
+  ),
+  single(
+    {
+      name: 'goheap_http_unsent_bytes',
+      type: 'gauge',
+      help: 'Bytes of responses that clients have not taken.',
+      unit: 'bytes',
+      from: 'Connections.stats, added up ten times per second',
+      advice: 'At GOHEAP_MAX_UNSENT the connections with the most are cut.',
+    },
+    ({ traffic = NO_TRAFFIC }) => traffic.unsent,
+  ),
+  {
+    name: 'goheap_http_connections_cut_total',
+    type: 'counter',
+    help: 'Connections that the server ended because of what their clients did, by why.',
+    labels: ['reason'],
+    unit: 'connections',
+    from: 'Connections.stats',
+    advice:
+      'stalled: took nothing for SEND_TIMEOUT. unsent: had the most unsent at GOHEAP_MAX_UNSENT. ' +
+      'pipelined: had the most requests waiting when there were too many.',
+    read: ({ traffic = NO_TRAFFIC }, out) => {
+      for (const [reason, n] of Object.entries(traffic.cut)) out.value(n, reason);
+    },
+  },
+  single(
+    {
+      name: 'goheap_http_body_bytes',
+      type: 'gauge',
+      help: 'Memory that request bodies hold that are on their way.',
+      unit: 'bytes',
+      from: 'Bodies.bytes',
+      advice: 'At GOHEAP_MAX_BODIES, and at half of it for one client address, bodies are answered overloaded.',
+    },
+    ({ traffic = NO_TRAFFIC }) => traffic.bodies,
+  ),
+  single(
+    {
+      name: 'goheap_http_bodies_refused_total',
+      type: 'counter',
+      help: 'Request bodies that were refused for want of memory.',
+      unit: 'requests',
+      from: 'Bodies.refused',
+      advice: 'Some client sends many large bodies, slowly. Or GOHEAP_MAX_BODIES is too small.',
+    },
+    ({ traffic = NO_TRAFFIC }) => traffic.refused,
+  ),
   single(
     {
       name: 'goheap_heaps',

@@ -18,6 +18,15 @@ export class Server {
     return `http://127.0.0.1:${this.port}`;
   }
 
+  /** Of the process. */
+  get pid(): number {
+    return this.#child?.pid ?? -1;
+  }
+
+  get running(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
   async start(): Promise<void> {
     const limits = { GOMAXPROCS: '2', GOHEAP_RESERVE: '256MiB', SHUTDOWN_GRACE: '1s' };
     const env = { PATH: process.env.PATH, ...limits, ...this.#env, PORT: String(this.port) };
@@ -38,7 +47,7 @@ export class Server {
 
   async stop(): Promise<void> {
     const child = this.#child;
-    if (child === undefined || child.exitCode !== null) return;
+    if (child === undefined || !this.running) return;
     const ended = new Promise((resolve) => child.on('exit', resolve));
     child.kill('SIGTERM');
     await ended;

@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import events from '../../routes/events.js';
 import { HeapHost } from '../../src/sched/host.js';
 import { loadConfig } from '../../src/server/config.js';
+import { Connections } from '../../src/server/connections.js';
 import { installErrorHandler } from '../../src/server/error-handler.js';
 import { Lifecycle } from '../../src/server/lifecycle.js';
 import { HeapRegistry } from '../../src/server/registry.js';
@@ -103,7 +104,12 @@ export async function eventServer(
   const config = loadConfig({});
   const heaps = new HeapRegistry<Host>((name, settings) => HeapHost.create(name, settings), 4);
   const lifecycle = new Lifecycle();
-  const app = Fastify({ return503OnClosing: false });
+  const connections = new Connections(config);
+  const app = Fastify({
+    return503OnClosing: false,
+    serverFactory: (handler) => connections.createServer(handler, {}),
+  });
+  app.decorate('connections', connections);
   app.decorate('config', config).decorate('heaps', heaps).decorate('lifecycle', lifecycle);
   app.decorate('logger', pino({ level: 'silent' }));
   addSchemas(app);

@@ -1,9 +1,10 @@
 /** What holds for every request: media types, bodies, methods, tokens, limits, ids, logs, draining. */
 
 import { connect } from 'node:net';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { afterEach, describe, expect, it, test } from 'vitest';
 import { SchedError } from '../../src/sched/host-api.js';
+import { serverOptions } from '../../src/server/app.js';
 import { Problem } from '../../src/server/problem.js';
 import { json, testShell } from '../helper/shell.js';
 
@@ -73,6 +74,18 @@ describe('on the wire', () => {
   afterEach(async () => {
     await app?.close();
     app = undefined;
+  });
+
+  it('bytes that are no request are not the answer to the request before them', async () => {
+    const running: FastifyReply[] = [];
+    ({ app } = await testShell({}, (extended) => {
+      extended.get('/slow', (_request, reply) => {
+        running.push(reply);
+      });
+    }));
+    const answer = exchange(app, 'GET /slow HTTP/1.1\r\nHost: x\r\n\r\nnonsense\r\n\r\n').catch(() => '');
+    expect(await answer).toBe('');
+    expect(running).toHaveLength(1);
   });
 
   it('bytes that are no HTTP get a problem', async () => {
@@ -295,5 +308,23 @@ describe('while the server drains', () => {
     expect(response.headers).toMatchObject({ connection: 'close', 'retry-after': '1' });
     expect(heaps.list()).toEqual([]);
     expect((await app.inject('/livez')).statusCode).toBe(200);
+  });
+});
+
+describe('times', () => {
+  test.each([
+    [0, { requestTimeout: 0, headersTimeout: 60_000, connectionsCheckingInterval: 30_000 }],
+    [500, { requestTimeout: 500, headersTimeout: 500, connectionsCheckingInterval: 100 }],
+    [10_000, { requestTimeout: 10_000, headersTimeout: 10_000, connectionsCheckingInterval: 1000 }],
+    [60_000, { requestTimeout: 60_000, headersTimeout: 60_000, connectionsCheckingInterval: 6000 }],
+    [3_600_000, { requestTimeout: 3_600_000, headersTimeout: 60_000, connectionsCheckingInterval: 30_000 }],
+  ])('all of Node follow a REQUEST_TIMEOUT of %i ms', (requestTimeout, expected) => {
+    expect(serverOptions({ requestTimeout })).toMatchObject(expected);
+  });
+
+  test('the server has them', async () => {
+    const { app } = await testShell({ REQUEST_TIMEOUT: '10s' });
+    expect(app.server).toMatchObject({ requestTimeout: 10_000, headersTimeout: 10_000, keepAliveTimeout: 72_000 });
+    expect(app.server).toMatchObject({ connectionsCheckingInterval: 1000 });
   });
 });

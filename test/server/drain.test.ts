@@ -1,19 +1,23 @@
 /** Ending in order, over real connections. */
 
 import { Agent, request } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { expect, it } from 'vitest';
 import { drain } from '../../src/server/main.js';
 import { testShell } from '../helper/shell.js';
 
-function get(port: number, path: string, agent: Agent): Promise<{ status: number; body: string }> {
+function get(
+  port: number,
+  path: string,
+  agent: Agent,
+): Promise<{ status: number; body: string; connection: string | undefined }> {
   return new Promise((resolve, reject) => {
     const req = request({ port, host: '127.0.0.1', path, agent }, (res) => {
       let body = '';
       res.setEncoding('utf8').on('data', (text) => {
         body += text;
       });
-      res.on('end', () => resolve({ status: res.statusCode ?? 0, body }));
+      res.on('end', () => resolve({ status: res.statusCode ?? 0, body, connection: res.headers.connection }));
     });
     req.on('error', reject).end();
   });
@@ -56,7 +60,8 @@ it('finishes what runs, begins nothing, and closes what is idle', async () => {
   expect(['ECONNREFUSED', 'ECONNRESET', 503]).toContain(late.status ?? late);
   await expect(get(port, '/v1/heaps', new Agent())).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   finish();
-  expect(await slow).toEqual({ status: 200, body: '{"done":true}' });
+  // It began before, and its client learns that it must not use the connection again.
+  expect(await slow).toEqual({ status: 200, body: '{"done":true}', connection: 'close' });
   await drained;
   // Kept-alive connections did not hold it up.
   expect(Date.now() - began).toBeLessThan(90_000);
@@ -70,4 +75,32 @@ it('cuts off what does not end in the time of grace', async () => {
   await drain(app, 50);
   expect(await slow).toBe('ECONNRESET');
   finish();
+});
+
+it('answers what comes on an idle connection meanwhile, with Connection: close', async () => {
+  const { app, port, finish } = await slowServer();
+  finish();
+  const agents = ['/livez', '/readyz', '/v1/heaps', '/problems'].map((path) => {
+    return { path, agent: new Agent({ keepAlive: true, maxSockets: 1 }) };
+  });
+  for (const { path, agent } of agents) expect((await get(port, path, agent)).status).toBe(200);
+  // Nobody closes them but their clients, who are told to.
+  const drained = drain(app, 600_000, 600_000);
+  // Each on the connection that it has: there are no others.
+  const answers = await Promise.all(agents.map(({ path, agent }) => get(port, path, agent)));
+  expect(answers.map(({ status }) => status)).toEqual([200, 503, 503, 200]);
+  expect(answers.map(({ connection }) => connection)).toEqual(['close', 'close', 'close', 'close']);
+  await drained;
+  for (const { agent } of agents) agent.destroy();
+});
+
+it('is not held up by a connection that never sent a byte', async () => {
+  const { app, port, finish } = await slowServer();
+  finish();
+  const socket = connect({ port, host: '127.0.0.1' });
+  const ended = new Promise((resolve) => socket.on('close', resolve));
+  socket.on('error', () => {}).resume();
+  await new Promise((resolve) => socket.once('connect', resolve));
+  await drain(app, 600_000);
+  await ended;
 });

@@ -1,18 +1,19 @@
 /**
  * A binary batch: 16-byte records in, 8-byte results out, both exactly as `sched/ops.ts` describes them.
  *
- * The body's bytes are copied once, from the socket's chunks into the exchange, where the M reads them as they are; the
- * results once, from the exchange into the answer. With a Content-Length the piece has the right size from the start;
- * without, it doubles, up to what the largest batch takes.
+ * The body's chunks are kept as they come until it is complete, counted by `bodies.ts`. Only then does it take a piece of
+ * the exchange, which all requests of a heap share: a client that sends slowly keeps nothing from the others. Its bytes are
+ * copied once, from the chunks into the exchange, where the M reads them as they are; the results once, from the exchange
+ * into the answer.
  *
  * What a client may not set (a type or a site that does not exist) the M treats as absent.
  */
 
 import type { Readable } from 'node:stream';
 import { H_TYPES } from '../../heap/heap.js';
-import type { Piece } from '../../sched/host-api.js';
 import { BatchOp, Flag, RECORD_BYTES, RESULT_BYTES } from '../../sched/ops.js';
 import { largestObject } from '../alloc-request.js';
+import { type Body, chunksOf } from '../bodies.js';
 import { Problem } from '../problem.js';
 import { type Host, take } from '../route.js';
 import { type Gone, runRecords } from './disown.js';
@@ -20,55 +21,63 @@ import { type BatchLimits, tooLarge } from './json.js';
 
 export const BATCH_TYPE = 'application/vnd.goheap.batch';
 
-/** Bytes of the first piece of a body of unknown length. */
-const GUESS = 1 << 16;
-
 export async function binaryBatch(
   host: Host,
   body: Readable,
   length: number | undefined,
   p: number,
   limits: BatchLimits,
+  held: Body,
   gone: Gone,
 ): Promise<Buffer> {
   const most = limits.maxBatch * RECORD_BYTES;
   if (length !== undefined && length > most) throw tooLarge(limits.maxBatch);
-  let piece = take(host, withResults(length ?? Math.min(GUESS, most)));
+  try {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    for await (const chunk of chunksOf(body)) {
+      bytes += chunk.length;
+      if (bytes > most) throw tooLarge(limits.maxBatch);
+      held.add(chunk.length);
+      chunks.push(chunk);
+    }
+    if (bytes % RECORD_BYTES !== 0) {
+      const detail = `${bytes} bytes are no whole number of ${RECORD_BYTES}-byte records.`;
+      throw new Problem('invalid-record', detail, { index: Math.floor(bytes / RECORD_BYTES) });
+    }
+    return bytes === 0 ? Buffer.alloc(0) : await run(host, chunks, bytes, p, limits, gone);
+  } finally {
+    held.release();
+    // The rest of one that was refused, so that the client comes to read the answer.
+    if (!body.readableEnded) body.resume();
+  }
+}
+
+async function run(
+  host: Host,
+  chunks: Buffer[],
+  bytes: number,
+  p: number,
+  limits: BatchLimits,
+  gone: Gone,
+): Promise<Buffer> {
+  const count = bytes / RECORD_BYTES;
+  const piece = take(host, bytes + count * RESULT_BYTES);
   try {
     let at = 0;
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      const end = at + chunk.length;
-      if (end > most) throw tooLarge(limits.maxBatch);
-      if (withResults(end) > piece.length) piece = widen(host, piece, at, Math.min(most, end * 2));
+    for (const chunk of chunks) {
       piece.bytes.set(chunk, at);
-      at = end;
+      at += chunk.length;
     }
-    if (at % RECORD_BYTES !== 0) {
-      const detail = `${at} bytes are no whole number of ${RECORD_BYTES}-byte records.`;
-      throw new Problem('invalid-record', detail, { index: Math.floor(at / RECORD_BYTES) });
-    }
-    const count = at / RECORD_BYTES;
-    if (count === 0) return Buffer.alloc(0);
+    chunks.length = 0;
     checkRecords(host, piece.words, count, Math.min(limits.maxObject, largestObject(host)));
     await runRecords(host, piece, count, p, gone);
     const answer = Buffer.allocUnsafe(count * RESULT_BYTES);
-    piece.bytes.copy(answer, 0, at, at + answer.length);
+    piece.bytes.copy(answer, 0, bytes, bytes + answer.length);
     return answer;
   } finally {
     piece.release();
   }
-}
-
-/** Bytes for a body of `n` bytes and its results. */
-function withResults(n: number): number {
-  return n + Math.ceil(n / RECORD_BYTES) * RESULT_BYTES;
-}
-
-function widen(host: Host, piece: Piece, used: number, length: number): Piece {
-  const wider = take(host, withResults(length));
-  piece.bytes.copy(wider.bytes, 0, 0, used);
-  piece.release();
-  return wider;
 }
 
 /** Refuses the batch at the first record that no M may see: a size beyond every limit, an unknown type or operation. */

@@ -11,6 +11,7 @@
 
 import type { Readable } from 'node:stream';
 import * as address from '../address.js';
+import { type Body, chunksOf } from '../bodies.js';
 import { Problem, problemItem } from '../problem.js';
 import type { Host } from '../route.js';
 import { Builder } from './builder.js';
@@ -24,33 +25,76 @@ const MAX_LINE = 65_536;
 const REMEMBERED = 65_536;
 const NEWLINE = 10;
 
+/** Bytes that a stream keeps for as long as it lasts: the addresses, and a window. */
+export const STREAM_BYTES = REMEMBERED * 8 + WINDOW * 16;
+
 export async function* ndjsonBatch(
   host: Host,
   body: Readable,
   p: number,
   limits: BatchLimits,
+  held: Body,
   gone: Gone,
 ): AsyncGenerator<Buffer> {
-  const stream = new Stream(host, p, limits, gone);
-  let rest: Buffer | null = null;
   try {
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      const bytes: Buffer = rest === null ? chunk : Buffer.concat([rest, chunk]);
+    const stream = new Stream(host, p, limits, gone);
+    const line = new Line(held);
+    for await (const chunk of chunksOf(body)) {
+      let end = chunk.indexOf(NEWLINE);
+      if (end < 0) {
+        line.keep(chunk);
+        continue;
+      }
+      const bytes = line.with(chunk);
+      end += bytes.length - chunk.length;
       let from = 0;
-      for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, from)) {
+      for (; end >= 0; end = bytes.indexOf(NEWLINE, from)) {
         stream.line(bytes, from, end);
         from = end + 1;
         if (stream.pending === WINDOW) yield await stream.run();
       }
-      rest = from === bytes.length ? null : bytes.subarray(from);
-      if (rest !== null && rest.length > MAX_LINE) throw lineTooLong();
+      if (from < bytes.length) line.keep(bytes.subarray(from));
       if (stream.pending > 0) yield await stream.run();
     }
-    if (rest !== null) stream.line(rest, 0, rest.length);
+    const rest = line.with();
+    if (rest.length > 0) stream.line(rest, 0, rest.length);
     if (stream.pending > 0) yield await stream.run();
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     yield Buffer.from(`${JSON.stringify({ error: problemItem(error.code, error.message, error.members) })}\n`);
+  } finally {
+    held.release();
+    // The rest of one that was refused, so that the client comes to read the answer.
+    if (!body.readableEnded) body.resume();
+  }
+}
+
+/** The beginning of a line whose end is yet to come. Put together once, however small its chunks are. */
+class Line {
+  private readonly held: Body;
+  private chunks: Buffer[] = [];
+  private length = 0;
+
+  constructor(held: Body) {
+    this.held = held;
+  }
+
+  keep(chunk: Buffer): void {
+    this.length += chunk.length;
+    if (this.length > MAX_LINE) throw lineTooLong();
+    this.held.add(chunk.length);
+    this.chunks.push(chunk);
+  }
+
+  /** What was kept, and `chunk`; nothing is kept any more. */
+  with(chunk?: Buffer): Buffer {
+    if (this.chunks.length === 0) return chunk ?? Buffer.alloc(0);
+    if (chunk !== undefined) this.chunks.push(chunk);
+    const bytes = Buffer.concat(this.chunks);
+    this.held.release();
+    this.chunks = [];
+    this.length = 0;
+    return bytes;
   }
 }
 

@@ -8,6 +8,7 @@
  *   may send nothing, and another origin of the same site no change. The user may follow a link to anything that is
  *   only read; a GET that does more (`config.effect`: it collects, stops the world, records, or stays open) is for pages
  *   of this server, for the user's own address bar, and for programs.
+ * - A large body is counted against what clients may have on their way (`bodies.ts`), or refused if there is no room.
  * - The request id of the client (`x-request-id`) is echoed. Without one, only problems carry an id.
  *
  * Pages (console, documentation, problems) say nothing of heaps, and are linked to from everywhere; of them only Host and
@@ -16,6 +17,7 @@
 
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify';
 import { type HostCheck, hostCheck } from '../allowed-hosts.js';
+import { Bodies } from '../bodies.js';
 import { Problem, retryLater } from '../problem.js';
 
 /** Whether the request is one that another site, or another origin of this site, may make a browser send. */
@@ -27,7 +29,7 @@ function mayCross(request: FastifyRequest, site: string | string[]): boolean {
 }
 
 export function addGate(app: FastifyInstance): void {
-  const { lifecycle } = app;
+  const { bodies, lifecycle } = app;
   const check: HostCheck = hostCheck(app.config) ?? (() => undefined);
   app.addHook('onRequest', (request, reply, done) => {
     const { headers } = request.raw;
@@ -47,7 +49,7 @@ export function addGate(app: FastifyInstance): void {
       done(new Problem('cross-site', 'A page of another web site sent this request.'));
       return;
     }
-    done();
+    done(Bodies.isLarge(headers) ? bodies.watch(request) : undefined);
   });
 }
 

@@ -7,9 +7,17 @@
 
 import swagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger';
 import type { FastifyContextConfig, FastifyInstance, RouteOptions } from 'fastify';
+import { type Document, documentOf, once } from '../documents.js';
 import { ERRORS, type ErrorCode } from '../errors.js';
 import { PROBLEM_JSON } from '../problem.js';
 import { VERSION } from '../version.js';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The OpenAPI document as JSON; made when it is first asked for, after all routes are there. */
+    readonly openapi: () => Document;
+  }
+}
 
 const METHODS = ['get', 'put', 'post', 'delete', 'patch', 'head'] as const;
 
@@ -53,6 +61,8 @@ export function problemsOf(route: RouteOptions): ErrorCode[] {
   if (schema?.body !== undefined || schema?.querystring !== undefined) codes.add('unknown-field');
   if (![route.method].flat().every((method) => method === 'GET' || method === 'HEAD')) {
     for (const code of OF_A_BODY) codes.add(code);
+    // Bodies on their way are counted (plugins/gate.ts).
+    if (isProtected(url)) codes.add('overloaded');
   }
   if (url.includes(':')) codes.add('uri-too-long');
   if (url.includes(':heap')) codes.add('invalid-heap-name').add('heap-not-found').add('heap-deleted');
@@ -135,6 +145,10 @@ export async function registerSwagger(app: FastifyInstance): Promise<void> {
     },
   };
   await app.register(swagger, options);
+  app.decorate(
+    'openapi',
+    once(() => documentOf('application/json; charset=utf-8', JSON.stringify(app.swagger()))),
+  );
 }
 
 /** Replaces our `x-` notes on an operation by what they mean. */
