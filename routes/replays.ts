@@ -157,7 +157,7 @@ const replays: FastifyPluginAsync<Partial<ReplayStreamOptions>> = async (app, gi
   app.get(
     '',
     {
-      config: { problems: ['replay-disk'] },
+      config: { problems: ['replay-disk', 'overloaded'] },
       schema: {
         operationId: 'listReplays',
         tags: ['replays'],
@@ -206,7 +206,7 @@ const replays: FastifyPluginAsync<Partial<ReplayStreamOptions>> = async (app, gi
   app.delete<One>(
     '/:id',
     {
-      config: { problems: ['replay-not-found', 'replay-disk'] },
+      config: { problems: ['replay-not-found', 'replay-disk', 'overloaded'] },
       schema: {
         operationId: 'deleteReplay',
         tags: ['replays'],
@@ -237,7 +237,7 @@ const replays: FastifyPluginAsync<Partial<ReplayStreamOptions>> = async (app, gi
       // The answer to a HEAD would never end.
       exposeHeadRoute: false,
       sse: 'manual',
-      config: { problems: ['replay-not-found', 'too-many-streams', 'replay-disk'] },
+      config: { problems: ['replay-not-found', 'too-many-streams', 'replay-disk', 'overloaded'] },
       schema: {
         operationId: 'getReplayEvents',
         tags: ['replays'],
