@@ -20,7 +20,14 @@ import {
   ResultView,
 } from '../src/server/schemas/replays.js';
 
-const REPORT_PROBLEMS = ['replay-not-found', 'replay-not-done', 'overloaded', 'replay-disk'] as const;
+const REPORT_PROBLEMS = [
+  'replay-not-found',
+  'replay-not-done',
+  'replay-memory',
+  'replay-timed-out',
+  'overloaded',
+  'replay-disk',
+] as const;
 const JSON_TYPE = 'application/json; charset=utf-8';
 
 function cellOf(replay: Replay, number: number): Cell {
@@ -40,7 +47,7 @@ const replayResults: FastifyPluginCallbackTypebox = (app, _options, done) => {
   app.get(
     '/:id',
     {
-      config: { problems: ['replay-not-found', 'replay-disk'] },
+      config: { problems: ['replay-not-found', 'replay-disk', 'overloaded'] },
       schema: {
         operationId: 'getReplay',
         tags: ['replays'],
@@ -67,7 +74,7 @@ const replayResults: FastifyPluginCallbackTypebox = (app, _options, done) => {
   app.get(
     '/:id/results/:cell',
     {
-      config: { problems: ['replay-not-found', 'cell-not-found', 'replay-not-done', 'replay-disk'] },
+      config: { problems: ['replay-not-found', 'cell-not-found', 'replay-not-done', 'replay-disk', 'overloaded'] },
       schema: {
         operationId: 'getReplayResult',
         tags: ['replays'],
@@ -150,6 +157,7 @@ const replayResults: FastifyPluginCallbackTypebox = (app, _options, done) => {
           'cell-not-found',
           'replay-not-done',
           'replay-trace-gone',
+          'replay-memory',
           'replay-timed-out',
           'replay-failed',
           'overloaded',

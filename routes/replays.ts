@@ -158,7 +158,7 @@ const replays: FastifyPluginAsync<Partial<ReplayStreamOptions>> = async (app, gi
   app.get(
     '',
     {
-      config: { problems: ['replay-disk'] },
+      config: { problems: ['replay-disk', 'overloaded'] },
       schema: {
         operationId: 'listReplays',
         tags: ['replays'],
@@ -207,7 +207,7 @@ const replays: FastifyPluginAsync<Partial<ReplayStreamOptions>> = async (app, gi
   app.delete<One>(
     '/:id',
     {
-      config: { problems: ['replay-not-found', 'replay-disk'] },
+      config: { problems: ['replay-not-found', 'replay-disk', 'overloaded'] },
       schema: {
         operationId: 'deleteReplay',
         tags: ['replays'],
@@ -238,7 +238,7 @@ const replays: FastifyPluginAsync<Partial<ReplayStreamOptions>> = async (app, gi
       // The answer to a HEAD would never end.
       exposeHeadRoute: false,
       sse: 'manual',
-      config: { effect: true, problems: ['replay-not-found', 'too-many-streams', 'replay-disk'] },
+      config: { effect: true, problems: ['replay-not-found', 'too-many-streams', 'replay-disk', 'overloaded'] },
       schema: {
         operationId: 'getReplayEvents',
         tags: ['replays'],

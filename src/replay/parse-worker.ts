@@ -2,10 +2,13 @@
  * The thread that parses (parse.ts says why): from bytes to a store, with progress on the way.
  */
 
+import '../threads/loaded.js';
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, openSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { parentPort, workerData } from 'node:worker_threads';
+import { BusyClock } from '../threads/busy.js';
+import { isScarcity } from '../threads/scarcity.js';
 import { ReplayInputError } from './events.js';
 import { type IngestProgress, ingest } from './ingest.js';
 import type { FromParser, Parsed, ParseWorkerData, ToParser } from './parse.js';
@@ -17,6 +20,7 @@ const PIECE = 256 * 1024;
 
 const data = workerData as ParseWorkerData;
 const writer = new TraceWriter(data.handle);
+const clock = new BusyClock(data.clock);
 
 async function run(): Promise<Parsed> {
   const total = data.path === null ? 0 : await size(data.path);
@@ -27,7 +31,10 @@ async function run(): Promise<Parsed> {
     last = now;
     tell({ kind: 'progress', progress: { ...progress, total } });
   };
-  const file = data.path === null ? undefined : createReadStream(data.path, { highWaterMark: PIECE });
+  // At once, where that cannot block: a descriptor that is on its way when the thread is ended
+  // would stay open.
+  const fd = total > 0 ? openFile(data.path as string) : undefined;
+  const file = data.path === null ? undefined : createReadStream(data.path, { fd, highWaterMark: PIECE });
   const input = new Hashed(file ?? new Messages());
   try {
     const report = await ingest(input, writer, { limits: data.limits, onProgress });
@@ -79,9 +86,11 @@ class Messages implements AsyncIterable<Uint8Array> {
     for (;;) {
       const message = this.queue.shift();
       if (message === undefined) {
+        clock.rest();
         await new Promise<void>((resolve) => {
           this.wake = resolve;
         });
+        clock.work();
       } else if (message instanceof Uint8Array) {
         yield message;
         tell({ kind: 'taken', bytes: message.length });
@@ -91,6 +100,15 @@ class Messages implements AsyncIterable<Uint8Array> {
         return;
       }
     }
+  }
+}
+
+function openFile(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    if (isScarcity(error)) throw error;
+    throw new ReplayInputError('replay-file', (error as Error).message);
   }
 }
 
@@ -110,13 +128,18 @@ function tell(message: FromParser): void {
   parentPort?.postMessage(message);
 }
 
-try {
-  const parsed = await run();
-  writer.complete(parsed.report);
-  tell({ kind: 'parsed', parsed });
-} catch (error) {
-  writer.fail(error);
-  const { code, message } = inputError(error);
-  tell({ kind: 'failed', code, message });
+async function main(): Promise<void> {
+  try {
+    const parsed = await run();
+    writer.complete(parsed.report);
+    tell({ kind: 'parsed', parsed });
+  } catch (error) {
+    writer.fail(error);
+    const { code, message } = inputError(error);
+    tell({ kind: 'failed', code, message });
+  }
+  parentPort?.close();
 }
-parentPort?.close();
+
+clock.work();
+void main();

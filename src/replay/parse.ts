@@ -6,10 +6,14 @@
  *
  * The worker always ends the store, one way or the other: complete with its report, or failed with its error. A worker that dies
  * without doing so has the store failed here, so that no reader waits for ever.
+ *
+ * Parsing may be bounded in time. Only the thread's own work counts: its clock rests while it waits
+ * for bytes, as a client may send them slowly.
  */
 
-import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
+import { abortable } from '../threads/abortable.js';
+import { BusyClock } from '../threads/busy.js';
+import { silent, Thread, type ThreadMemory, threadScript } from '../threads/thread.js';
 import { type IngestReport, ReplayInputError } from './events.js';
 import type { IngestLimits, IngestProgress } from './ingest.js';
 import type { TraceHandle, TraceStore } from './store.js';
@@ -21,6 +25,9 @@ export interface ParseOptions {
   readonly limits?: Partial<IngestLimits>;
   readonly onProgress?: (progress: ParseProgress) => void;
   readonly signal?: AbortSignal | undefined;
+  /** Milliseconds that the thread may work: then `replay-timed-out`. */
+  readonly time?: number | undefined;
+  readonly memory?: ThreadMemory | undefined;
 }
 
 export interface ParseProgress extends IngestProgress {
@@ -39,6 +46,8 @@ export interface ParseWorkerData {
   /** null: bytes come in messages. */
   path: string | null;
   limits: Partial<IngestLimits>;
+  /** Of a BusyClock, which the worker keeps. */
+  clock: SharedArrayBuffer;
 }
 
 /** To the worker: bytes, their end, or why there will be no more. */
@@ -52,76 +61,76 @@ export type FromParser =
 /** Bytes of an upload that are on the way to the worker at most. */
 const WINDOW = 4 * 2 ** 20;
 
-/** This module may run from TypeScript sources under a test runner; the worker is always the compiled one. */
-function workerUrl(): URL {
-  const here = import.meta.url;
-  return here.endsWith('.ts')
-    ? new URL('../../dist/src/replay/parse-worker.js', here)
-    : new URL('./parse-worker.js', here);
-}
-
 /**
- * Parses a recording into a store. Rejects with ReplayInputError where it is none, and with the signal's reason when that is given up;
- * readers of the store then get an error too.
+ * Parses a recording into a store. Rejects with ReplayInputError where it is none, with ThreadError
+ * where the thread fails, and with the signal's reason when that is given up; readers of the store
+ * then get an error too. Nothing of it runs any more then, and nothing reads the stream.
  */
 export async function parse(source: ParseSource, store: TraceStore, options: ParseOptions = {}): Promise<Parsed> {
-  const { signal } = options;
+  const { signal, onProgress, limits = {}, time, memory } = options;
   signal?.throwIfAborted();
   const path = 'path' in source ? source.path : null;
-  const worker = new Worker(workerUrl(), {
-    workerData: { handle: store.handle, path, limits: options.limits ?? {} } satisfies ParseWorkerData,
-    name: 'goheap replay parser',
-  });
-  const exited = once(worker, 'exit');
-  const abort = () => void worker.terminate();
-  signal?.addEventListener('abort', abort, { once: true });
+  const name = 'goheap replay parser';
+  const clock = new BusyClock();
   let onTheWay = 0;
   let wake = () => {};
+  let settle: (parsed: Parsed) => void = () => {};
+  let refuse: (error: unknown) => void = () => {};
   const answer = new Promise<Parsed>((resolve, reject) => {
-    worker.on('message', (message: FromParser) => {
-      if (message.kind === 'progress') options.onProgress?.(message.progress);
-      else if (message.kind === 'parsed') resolve(message.parsed);
-      else if (message.kind === 'failed') reject(new ReplayInputError(message.code, message.message));
+    settle = resolve;
+    refuse = reject;
+  });
+  const thread = new Thread<ToParser, FromParser>(threadScript(import.meta.url, 'parse-worker'), {
+    name,
+    data: { handle: store.handle, path, limits, clock: clock.shared } satisfies ParseWorkerData,
+    memory,
+    time: time === undefined ? undefined : { clock, limit: time, late: () => tooLong(time) },
+    signal,
+    onMessage: (message) => {
+      if (message.kind === 'progress') onProgress?.(message.progress);
+      else if (message.kind === 'parsed') settle(message.parsed);
+      else if (message.kind === 'failed') refuse(new ReplayInputError(message.code, message.message));
       else {
         onTheWay -= message.bytes;
         wake();
       }
-    });
-    worker.on('error', reject);
-    worker.on('exit', () => reject(signal?.aborted ? signal.reason : new Error('the parser ended without an answer')));
+    },
   });
-  const post = (message: ToParser) => worker.postMessage(message);
-  let settled = false;
+  void thread.ended.then((error) => refuse(error ?? silent(name)));
+  const over = new AbortController();
   const feed = async (stream: AsyncIterable<Uint8Array>): Promise<void> => {
     try {
-      for await (const piece of stream) {
-        while (onTheWay >= WINDOW && !settled) {
+      for await (const piece of abortable(stream, over.signal)) {
+        onTheWay += piece.length;
+        thread.post(piece);
+        while (onTheWay >= WINDOW && !over.signal.aborted) {
           await new Promise<void>((resolve) => {
             wake = resolve;
           });
         }
-        // An answer before the end: there is something wrong with the recording, and the rest does not matter.
-        if (settled) return;
-        onTheWay += piece.length;
-        post(piece);
       }
-      post({ end: true });
+      thread.post({ end: true });
     } catch (error) {
-      post({ error: (error as Error).message });
+      // An answer before the end: there is something wrong with the recording, and the rest does
+      // not matter.
+      if (!over.signal.aborted) thread.post({ error: (error as Error).message });
     }
   };
+  const feeding = 'stream' in source ? feed(source.stream) : undefined;
   try {
-    if ('stream' in source) void feed(source.stream);
     return await answer;
   } catch (error) {
-    await worker.terminate();
+    await thread.end();
     store.writer().fail(error);
     throw error;
   } finally {
-    settled = true;
+    over.abort();
     wake();
-    signal?.removeEventListener('abort', abort);
-    await worker.terminate();
-    await exited;
+    await feeding;
+    await thread.end();
   }
+}
+
+function tooLong(ms: number): ReplayInputError {
+  return new ReplayInputError('replay-timed-out', `the recording was parsed for more than ${ms / 1000} s`);
 }

@@ -6,9 +6,11 @@
  * task. Not always, since such a collection throws compiled code away as well.
  */
 
+import '../threads/loaded.js';
 import { setTimeout } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { parentPort } from 'node:worker_threads';
 import { PAGE_SIZE } from '../heap/sizeclass.js';
 import { ReplayInputError } from './events.js';
 import type { HeapMap, SimResult } from './result.js';
@@ -29,6 +31,8 @@ export type SimAnswer =
   | { readonly value: SimResult | HeapMap }
   | { readonly cancelled: true }
   | { readonly code: string; readonly message: string };
+/** What the pool hears: first that the thread is ready, then an answer for each task. */
+export type FromSimulator = 'ready' | SimAnswer;
 
 /** HeapSys of a simulation after which is collected. */
 const LARGE = 4 * 2 ** 30;
@@ -38,7 +42,7 @@ const GIVE_BACK = 30;
 /** The last task had a large heap. */
 let large = false;
 
-export default async function run(task: SimTask): Promise<SimAnswer> {
+async function run(task: SimTask): Promise<SimAnswer> {
   if (large) await collect();
   large = false;
   const { trace, settings, progress, event } = task;
@@ -68,3 +72,9 @@ async function collect(): Promise<void> {
   await setTimeout(GIVE_BACK);
   gc();
 }
+
+parentPort?.on('message', (task: SimTask) => {
+  // What it throws ends the thread, and is the pool's error then.
+  void run(task).then((answer) => parentPort?.postMessage(answer satisfies FromSimulator));
+});
+parentPort?.postMessage('ready' satisfies FromSimulator);

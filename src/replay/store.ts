@@ -15,9 +15,10 @@
  * The owner (`TraceStore`) closes the descriptor; writer and readers must have ended by then.
  */
 
-import { closeSync, ftruncateSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, mkdtempSync, openSync, readSync, rmdirSync, unlinkSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isScarcity } from '../threads/scarcity.js';
 import { type IngestReport, RECORD_WORDS, ReplayInputError } from './events.js';
 import type { RecordSink } from './records.js';
 import { HEAD_WORDS, openSaved, STRIDE, STRIDE_WORDS, saveTrace } from './savedtrace.js';
@@ -279,20 +280,27 @@ function settle(control: Int32Array, state: number, outcome: unknown): void {
 /** What a user is told of an error of any kind. */
 export function inputError(error: unknown): ReplayInputError {
   if (error instanceof ReplayInputError) return error;
+  if (isScarcity(error)) return new ReplayInputError('replay-scarcity', (error as Error).message);
   return new ReplayInputError('replay-failed', error instanceof Error ? error.message : String(error));
 }
 
 /** A file that has a descriptor and no name. */
 function unnamedFile(directory: string): { fd: number; error: string } {
   let folder: string | undefined;
+  let file: string | undefined;
+  let fd = -1;
   try {
     folder = mkdtempSync(join(directory, 'goheap-replay-'));
-    return { fd: openSync(join(folder, 'records'), 'w+', 0o600), error: '' };
+    file = join(folder, 'records');
+    fd = openSync(file, 'w+', 0o600);
+    return { fd, error: '' };
   } catch (error) {
     // Most recordings need none: that is for whoever writes to it to say.
     return { fd: -1, error: `no temporary file can be made: ${(error as Error).message}` };
   } finally {
-    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+    // By two calls that take no descriptor: the file may have had the last one.
+    if (fd >= 0) unlinkSync(file as string);
+    if (folder !== undefined) rmdirSync(folder);
   }
 }
 

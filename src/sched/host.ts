@@ -6,9 +6,12 @@
  * are drained when the doorbell rings (Atomics.waitAsync).
  *
  * An M that dies (terminate, out of memory, a bug) is noticed by its exit. Its P is marked dead, a new M is started that repairs the
- * heap and takes the P over; then the Gs that died with it are answered with `m-died`, saying whether their work happened.
+ * heap and takes the P over; then the Gs that died with it are answered with `m-died`, saying
+ * whether their work happened. Where no new M can be started, that is tried again in a while, and
+ * meanwhile nothing waits for it (stranded.ts).
  */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { initLimiter } from '../gc/limits.js';
 import { configure } from '../gc/pacing.js';
 import { gcSettings } from '../gc/settings.js';
@@ -18,7 +21,7 @@ import { TypeTable } from '../heap/types.js';
 import { lockStats } from '../memory/lock.js';
 import { releaseWhole } from '../memory/os.js';
 import type { EffectiveSettings, HeapSummary, HostedHeap, LiveSettings } from '../server/hosted.js';
-import { fate, gsInHand, lostGs } from './dead.js';
+import { type Fate, fate, gsInHand, lostGs } from './dead.js';
 import { Dispatcher } from './dispatch.js';
 import { Exchange } from './exchange.js';
 import {
@@ -60,6 +63,7 @@ import {
   SP_STOLEN,
 } from './shared.js';
 import { Sites } from './sites.js';
+import { backOff, Stranded } from './stranded.js';
 import { Sysmon } from './sysmon.js';
 import { Tap } from './tap.js';
 import { worldStops } from './world.js';
@@ -82,6 +86,8 @@ export interface HostOptions {
   readonly onCycle?: (host: HeapHost, numGC: number) => void;
   /** Told when an M died, with the P that it held. */
   readonly onRestart?: (p: number, error: Error | null) => void;
+  /** Told when no new M could be started for a P; that is tried again after `ms`. */
+  readonly onStranded?: (p: number, error: Error, ms: number) => void;
 }
 
 class FrameView implements GView {
@@ -105,6 +111,7 @@ export class HeapHost implements HeapScheduler, HostedHeap {
   private readonly dispatcher: Dispatcher;
   private readonly options: HostOptions;
   private readonly ms: Ms;
+  private readonly stranded: Stranded;
   /** By frame: what to call when it is done; null for a free frame. */
   private readonly pending: (Done | null)[] = new Array(FRAMES).fill(null);
   private readonly freeFrames: number[] = Array.from({ length: FRAMES }, (_, i) => FRAMES - 1 - i);
@@ -137,6 +144,7 @@ export class HeapHost implements HeapScheduler, HostedHeap {
     this.k = new Shared(newSchedMemory(this.procs));
     this.exchange = new Exchange(this.k.memory.exchange);
     this.dispatcher = new Dispatcher(this.k);
+    this.stranded = new Stranded(this.k);
     const data = { heap: this.heap.memory, sched: this.k.memory, stopTheWorld: options.stopTheWorld ?? 0 };
     this.ms = new Ms(name, data, {
       ended: (p, error) => {
@@ -301,6 +309,8 @@ export class HeapHost implements HeapScheduler, HostedHeap {
     this.closed = true;
     this.sysmon?.stop();
     const { m, scalars } = this.k;
+    // Others may sleep on a lock that a dead M held, and nobody will break it any more.
+    if (this.stranded.count > 0) for (let p = 0; p < this.procs; p++) void this.ms.terminate(p);
     // The main thread joins each thread that ends. All at once would keep it from everything else for too long.
     for (let from = 0; from < this.procs; from += WAVE) {
       const to = Math.min(from + WAVE, this.procs);
@@ -320,6 +330,7 @@ export class HeapHost implements HeapScheduler, HostedHeap {
   private frameFor(p: number, done: Done): number {
     if (this.closing !== null) throw new SchedError('shutting-down', `heap ${this.name} is being removed`);
     if (p >= this.procs || p < -1) throw new SchedError('invalid-p', `p must be 0 to ${this.procs - 1}`);
+    if (this.stranded.count !== 0 && this.stranded.refuses(p)) throw noThread();
     const g = this.freeFrames.pop();
     if (g === undefined) throw new SchedError('overloaded', `${FRAMES} operations are in flight on heap ${this.name}`);
     this.pending[g] = done;
@@ -386,28 +397,75 @@ export class HeapHost implements HeapScheduler, HostedHeap {
 
   // Ms.
 
-  /** Marks the P dead, has a new M repair the heap and take it over, then answers what died with the old one. */
+  /** Has a new M repair the heap and take the P over, then answers what died with the old one. */
   private replace(p: number, error: Error | null): void {
     const { m } = this.k;
     this.restarts++;
+    this.bury(p);
+    const current = m[this.k.sp(p) + SP_CURRENT] - 1;
+    this.options.onRestart?.(p, error);
+    // Null: answered already. The frame may serve another request by the time the new M runs.
+    void this.succeed(p, current, current < 0 ? null : this.pending[current]);
+  }
+
+  /** Marks the P dead. */
+  private bury(p: number): void {
+    const { m } = this.k;
     Atomics.store(m, this.k.sp(p) + SP_STATUS, PStatus.dead);
     Atomics.notify(m, this.k.sp(p) + SP_STATUS);
     // It may have died between saying that it rings the doorbell and ringing it.
     Atomics.notify(m, this.k.scalars + K_DOORBELL);
     this.drain();
-    const current = m[this.k.sp(p) + SP_CURRENT] - 1;
-    // Null: answered already. The frame may serve another request by the time the new M runs.
-    const dying = current < 0 ? null : this.pending[current];
-    this.options.onRestart?.(p, error);
-    void this.ms.start(p, true).then(
-      () => {
-        if (dying !== null && this.pending[current] === dying) this.answerDead(current);
-        this.findLost();
-      },
-      () => {
-        // Its exit was noticed as well, and another one is under way.
-      },
-    );
+  }
+
+  /**
+   * Starts Ms for a dead P until one comes up. Never rejects. `dying`: whom to tell of the G that
+   * died with the old one.
+   */
+  private async succeed(p: number, current: number, dying: Done | null): Promise<void> {
+    const answered = (): boolean => dying === null || this.pending[current] !== dying;
+    for (let tries = 1; ; tries++) {
+      try {
+        await this.ms.start(p, true);
+        break;
+      } catch (error) {
+        if (this.closed) return;
+        // It may have died half way through the repair.
+        this.bury(p);
+        this.strand(p);
+        if (tries === 1) {
+          if (!answered()) this.answerUnrepaired(current);
+          this.findLost();
+        }
+        const ms = backOff(tries);
+        this.options.onStranded?.(p, error as Error, ms);
+        await sleep(ms, undefined, { ref: false });
+        if (this.closed) return;
+      }
+    }
+    this.stranded.delete(p);
+    if (!answered()) this.answerDead(current);
+    this.findLost();
+  }
+
+  /** The P has no M for a while: nothing waits for one. */
+  private strand(p: number): void {
+    this.stranded.add(p);
+    for (const g of this.stranded.takeQueued()) this.finish(g, noThread());
+    // For what is queued there and may be stolen.
+    for (let other = 0; other < this.procs; other++) if (other !== p) this.dispatcher.wake(other);
+  }
+
+  /**
+   * As answerDead, before the heap is repaired: what was not certainly done may have happened or
+   * not.
+   */
+  private answerUnrepaired(g: number): void {
+    const { k } = this;
+    const at = k.frame(g);
+    const completed = k.m[at + F_PROGRESS];
+    if (k.m[at + F_STATUS] === GStatus.done || (completed > 0 && k.m[at + F_OP] !== Op.batch)) this.answerDead(g);
+    else this.answerDied(g, { happened: 'unknown', completed });
   }
 
   private answerDead(g: number): void {
@@ -417,10 +475,13 @@ export class HeapHost implements HeapScheduler, HostedHeap {
       this.finish(g, null);
       return;
     }
-    const what = fate(this.heap, k, g);
+    this.answerDied(g, fate(this.heap, k, g));
+  }
+
+  private answerDied(g: number, what: Fate): void {
     const { happened, completed } = what;
     this.tap?.died(g, what);
-    const text = `the thread of P${k.m[k.frame(g) + F_RAN]} died while it ran this operation`;
+    const text = `the thread of P${this.k.m[this.k.frame(g) + F_RAN]} died while it ran this operation`;
     this.finish(g, new SchedError('m-died', text, happened, completed));
   }
 
@@ -449,4 +510,8 @@ export class HeapHost implements HeapScheduler, HostedHeap {
     const missing = lostGs(this.k, (g) => this.pending[g] !== null);
     return missing.length > 0 && gsInHand(this.k) !== stolen ? null : missing;
   }
+}
+
+function noThread(): SchedError {
+  return new SchedError('overloaded', 'a thread of this heap died, and the system has none to take its place yet');
 }

@@ -1,31 +1,31 @@
 /**
  * The Ms of a heap: the worker threads, one for each P, as the main thread sees them. Starts them, notices their end.
  *
- * What happens when one has ended before its time is for the host to say (`Ended`); it will want a new one for the P.
+ * What happens when one has ended before its time is for the host to say (`MEvents.ended`); it will
+ * want a new one for the P. An M that does not come up is told by `start` alone, once it is gone:
+ * so a P never has two.
  */
 
-import { Worker } from 'node:worker_threads';
+import { silent, Thread, threadScript } from '../threads/thread.js';
 import type { WorkerData, WorkerMessage } from './worker.js';
 
-/** An M that does not come up in this time is an error. */
+/** An M of a new heap that does not come up in this time is an error. */
 const START_MS = 20_000;
 
 /**
- * An M's own JavaScript heap. It makes few objects, and short-lived ones: its answers' JSON, and a recovery's lists of spans. A bound keeps what an
- * M costs at rest and at most near what memory-budget.ts counts; below 2 GiB, V8 also starts with less.
+ * An M's own JavaScript heap. It makes few objects, and short-lived ones: the JSON of what it
+ * returns, and a recovery's lists of spans. A bound keeps what an M costs at rest and at most near
+ * what memory-budget.ts counts; below 2 GiB, V8 also starts with less.
  */
-const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 1024, maxYoungGenerationSizeMb: 6 } as const;
-
-/** This module may run from TypeScript sources under a test runner; Ms are always the compiled ones. */
-function workerUrl(): URL {
-  const here = import.meta.url;
-  return here.endsWith('.ts') ? new URL('../../dist/src/sched/worker.js', here) : new URL('./worker.js', here);
-}
+const MEMORY = { old: 1024, young: 6 } as const;
 
 export type MData = Omit<WorkerData, 'p' | 'recovers'>;
 
 export interface MEvents {
-  /** The M of a P has ended, by itself or by force; `error`: what it died of, if it said so. */
+  /**
+   * The M of a P, which had come up, has ended, by itself or by force; `error`: what it died of, if
+   * it said so.
+   */
   ended(p: number, error: Error | null): void;
   /** A cycle's mark is done. */
   cycle(numGC: number): void;
@@ -35,7 +35,7 @@ export class Ms {
   private readonly name: string;
   private readonly data: MData;
   private readonly events: MEvents;
-  private readonly workers: Worker[] = [];
+  private readonly threads: Thread<never, WorkerMessage>[] = [];
   /** By P: settled when its M has come up. */
   private readonly starting: Promise<void>[] = [];
 
@@ -45,7 +45,11 @@ export class Ms {
     this.events = events;
   }
 
-  /** Starts the M of a P; resolves when it runs. `recovers`: it replaces one that died. */
+  /**
+   * Starts the M of a P; resolves when it runs. Rejects when it has ended before it ran; or, unless
+   * it replaces one that died (`recovers`), when that takes too long. The thread may come up yet in
+   * this case.
+   */
   start(p: number, recovers: boolean): Promise<void> {
     const up = this.bringUp(p, recovers);
     this.starting[p] = up;
@@ -54,27 +58,28 @@ export class Ms {
 
   private bringUp(p: number, recovers: boolean): Promise<void> {
     return new Promise((resolve, reject) => {
-      const worker = new Worker(workerUrl(), {
-        workerData: { ...this.data, p, recovers } satisfies WorkerData,
-        name: `goheap ${this.name} P${p}`,
-        resourceLimits: RESOURCE_LIMITS,
+      let running = false;
+      const name = `goheap ${this.name} P${p}`;
+      const thread = new Thread<never, WorkerMessage>(threadScript(import.meta.url, 'worker'), {
+        name,
+        memory: MEMORY,
+        data: { ...this.data, p, recovers } satisfies WorkerData,
+        onMessage: (message) => {
+          if (message === 'running') {
+            running = true;
+            clearTimeout(timer);
+            resolve();
+          } else this.events.cycle(message.numGC);
+        },
       });
-      this.workers[p] = worker;
-      let failure: Error | null = null;
-      const timer = setTimeout(() => reject(new Error(`the M of P${p} did not start`)), START_MS);
-      worker.on('message', (message: WorkerMessage) => {
-        if (message === 'running') {
-          clearTimeout(timer);
-          resolve();
-        } else this.events.cycle(message.numGC);
-      });
-      worker.on('error', (error: unknown) => {
-        failure = error instanceof Error ? error : new Error(String(error));
-      });
-      worker.on('exit', () => {
+      this.threads[p] = thread;
+      const late = (): void => reject(new Error(`the M of P${p} did not start`));
+      const timer = recovers ? undefined : setTimeout(late, START_MS);
+      void thread.ended.then((reason) => {
         clearTimeout(timer);
-        reject(failure ?? new Error(`the M of P${p} ended before it ran`));
-        if (this.workers[p] === worker) this.events.ended(p, failure);
+        const error = reason === null || reason instanceof Error ? reason : new Error(String(reason));
+        if (running) this.events.ended(p, error);
+        else reject(error ?? silent(name));
       });
     });
   }
@@ -83,20 +88,16 @@ export class Ms {
   async terminate(p: number): Promise<void> {
     // Ended while it loads a native module, a worker would take the whole process with it.
     await this.starting[p]?.catch(() => undefined);
-    await this.workers[p]?.terminate();
+    await this.threads[p]?.end();
   }
 
   /** The number of a P's M; -1 if it has none. */
   threadId(p: number): number {
-    return this.workers[p]?.threadId ?? -1;
+    return this.threads[p]?.id ?? -1;
   }
 
   /** Resolves when the Ms of Ps [`from`, `to`) have ended. */
   async ended(from: number, to: number): Promise<void> {
-    await Promise.all(
-      this.workers
-        .slice(from, to)
-        .map((w) => new Promise<void>((resolve) => (w.threadId === -1 ? resolve() : w.once('exit', () => resolve())))),
-    );
+    await Promise.all(this.threads.slice(from, to).map(({ ended }) => ended));
   }
 }

@@ -8,6 +8,7 @@
  * An M that replaces a dead one first repairs the heap with the world stopped (heap/recover.ts), then takes the P over.
  */
 
+import '../threads/loaded.js';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Collector } from '../gc/collector.js';
 import { beginWait, endWait } from '../gc/cpustats.js';

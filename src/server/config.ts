@@ -464,7 +464,7 @@ export const VARIABLES = {
     group: 'Replays',
     default: 900_000,
     max: 86_400_000,
-    help: 'How long one replay may simulate, and how long a heap map may take.',
+    help: 'How long one recording may be parsed, one replay may simulate, and a heap map or a report may take.',
   }),
 
   replayFetch,

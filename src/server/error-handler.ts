@@ -12,7 +12,7 @@ import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ErrorCode } from './errors.js';
-import { PROBLEM_JSON, Problem } from './problem.js';
+import { PROBLEM_JSON, Problem, retryLater } from './problem.js';
 import { briefPath, quote } from './quote.js';
 import { schedProblem } from './sched-errors.js';
 
@@ -48,6 +48,8 @@ const MAPPINGS: Record<string, Mapping> = {
     const detail = `${what}${sent === undefined ? '.' : ' is not accepted here.'}`;
     return new Problem('unsupported-media-type', detail, { allowed }, { accept: allowed.join(', ') });
   },
+  EMFILE: () => retryLater('overloaded', 'The server has as many files and connections open as it may.'),
+  ENFILE: () => retryLater('overloaded', 'The system has as many files and connections open as it may.'),
   FST_ERR_BAD_URL: say('bad-request', 'The percent-encoding of the path is not valid.'),
   FST_ERR_MAX_PARAM_LENGTH: say('uri-too-long', 'A part of the path is too long.'),
   FST_BEARER_AUTH_MISSING_AUTHORIZATION_HEADER: unauthorized('The request has no Authorization header.'),

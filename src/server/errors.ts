@@ -390,6 +390,14 @@ export const ERRORS = {
     remedy:
       '`detail` says where. Copy it again, or record again. One that is merely cut off can be replayed up to the cut.',
   },
+  'replay-memory': {
+    status: 422,
+    title: 'The replay takes too much memory',
+    meaning:
+      'A thread that parses, simulates or writes a report has a bound on its own memory, several times of what ' +
+      'recordings of programs need; objects and simulated heaps are not counted there. This one would have gone beyond.',
+    remedy: '`limit` says how many bytes it may have. Look at what the recording is, or record a shorter run.',
+  },
   'rate-limited': {
     status: 429,
     title: 'Too many requests',
@@ -411,13 +419,15 @@ export const ERRORS = {
   'replay-failed': {
     status: 500,
     title: 'The replay failed',
-    meaning: 'A thread that parsed or simulated ended unexpectedly: it ran out of memory, or this is a bug in goheap.',
-    remedy: 'The log has the details. If memory was not the reason, please report it, with the recording if you can.',
+    meaning: 'A thread that parsed or simulated ended unexpectedly. This is a bug in goheap.',
+    remedy: 'The log has the details. Please report it, with the recording if you can.',
   },
   'replay-timed-out': {
     status: 503,
-    title: 'The simulation took too long',
-    meaning: 'A replay, or a heap map, may simulate for as long as GOHEAP_REPLAY_TIME says.',
+    title: 'The replay took too long',
+    meaning:
+      'A recording may be parsed, a replay may simulate, and a heap map or a report may be worked on, each for as long ' +
+      'as GOHEAP_REPLAY_TIME says. Time in which the server waits for an upload does not count.',
     remedy: 'Ask for fewer cells or a part of the recording (`from`, `to`), or start the server with a higher limit.',
   },
   'check-failed': {
@@ -436,8 +446,9 @@ export const ERRORS = {
     status: 503,
     title: 'There is too much to do',
     meaning:
-      'As many operations as a heap can hold at once are already waiting for it, or the bodies of other requests take all ' +
-      'the memory that there is for them (GOHEAP_MAX_BODIES). This one was not begun.',
+      'As many operations as a heap can hold at once are already waiting for it, the bodies of other requests take all the ' +
+      'memory that there is for them (GOHEAP_MAX_BODIES), or the system has no thread or file descriptor left. This one ' +
+      'was not begun.',
     remedy: 'Retry after the time that Retry-After says; send batches instead of single operations.',
   },
   'too-many-replays': {

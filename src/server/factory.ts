@@ -28,6 +28,8 @@ export function heapFactory(config: Config, logger: FastifyBaseLogger): HeapFact
       memProfileRate: rate(config.godebug.memprofilerate),
       onCycle: config.godebug.gctrace === '1' ? (host, numGC) => trace(host, numGC) : undefined,
       onRestart: (p, error) => logger.error({ heap: name, p, err: error }, 'an M died; a new one took over its P'),
+      onStranded: (p, error, ms) =>
+        logger.error({ heap: name, p, err: error, ms }, 'no new M could be started for a P yet'),
     });
 }
 

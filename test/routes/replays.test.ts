@@ -225,8 +225,10 @@ it('runs so many at once, lets so many wait, and refuses more', async () => {
 });
 
 it('ends one that takes too long', async () => {
-  const server = await replayServer({ GOHEAP_REPLAY_TIME: '300ms' });
-  const { body } = await server.start('?loops=10000', { example: 'jq' });
+  // Enough for a few lines to be parsed, and never for so many loops.
+  const server = await replayServer({ GOHEAP_REPLAY_TIME: '3s' });
+  const { status, body } = await server.upload('?loops=10000', recording(30_000));
+  expect(status).toBe(202);
   const failed = await server.until(body.id, 'failed');
   expect(failed).toMatchObject({ state: 'failed', error: { code: 'replay-timed-out' } });
   expect(await server.files()).toEqual([]);
@@ -362,8 +364,9 @@ it('ends in order: what runs is cancelled, what is uploaded is told, nothing is 
   await expect.poll(async () => (await server.get()).body.waiting).toBe(2);
   const { replays } = server.app;
   const list = replays.list();
-  await server.close();
+  server.lifecycle.drain();
   expect(await half.status).toBe(503);
+  await server.close();
   expect(list.map(({ state }) => state)).toEqual(['cancelled', 'cancelled', 'cancelled']);
   expect(list.map(({ id }) => id)).toContain(waiting.body.id);
   expect(await server.files()).toEqual([]);

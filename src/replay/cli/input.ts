@@ -72,7 +72,7 @@ async function open(
     const { origin, pathname } = new URL(file);
     return { name: `${origin}${pathname}`, bytes: await fetchProfile(file, { signal }) };
   }
-  if (file === '-') return openStdin();
+  if (file === '-') return openStdin(signal);
   const name = basename(file);
   // Says what is wrong with the path before anything is begun.
   openTrace(file);
@@ -89,9 +89,11 @@ async function open(
 const tooLarge = (name: string, most: number): string => `${name}: no heap profile has more than ${most} bytes`;
 
 /** Standard input cannot be read twice: what was looked at goes before the rest. */
-async function openStdin(): Promise<HeapProfileFile | { readonly name: string; readonly source: ParseSource }> {
+async function openStdin(
+  signal: AbortSignal,
+): Promise<HeapProfileFile | { readonly name: string; readonly source: ParseSource }> {
   const name = 'standard input';
-  const { stream, isProfile } = await peekProfile(openTrace('-').chunks);
+  const { stream, isProfile } = await peekProfile(openTrace('-').chunks, signal);
   if (!isProfile) return { name, source: { stream } };
   return { name, bytes: await collectProfile(stream, MAX_PROFILE_BYTES, (most) => tooLarge(name, most)) };
 }

@@ -60,6 +60,8 @@ export async function main(argv: string[]): Promise<number> {
   } finally {
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
+    // Whoever writes to it may do so no more, nor end it; the process must not wait for that.
+    if (interrupt.signal.aborted) process.stdin.destroy();
   }
 }
 

@@ -3,6 +3,7 @@
  */
 
 import * as zlib from 'node:zlib';
+import { abortable } from '../../threads/abortable.js';
 import { ReplayInputError } from '../events.js';
 import { isProfile, MAX_PROFILE_BYTES } from './read.js';
 
@@ -21,11 +22,15 @@ export function looksLikeProfile(head: Uint8Array): boolean {
   }
 }
 
-/** Looks at the beginning of a stream; the stream that is answered has it still. */
+/**
+ * Looks at the beginning of a stream; the stream that is returned has it still. Rejects with the
+ * signal's reason, as reading that one does.
+ */
 export async function peekProfile(
   stream: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
 ): Promise<{ isProfile: boolean; stream: AsyncIterable<Uint8Array> }> {
-  const iterator = stream[Symbol.asyncIterator]();
+  const iterator = abortable(stream, signal);
   const head: Uint8Array[] = [];
   let have = 0;
   while (have < PROFILE_HEAD) {
@@ -36,7 +41,7 @@ export async function peekProfile(
   }
   async function* all(): AsyncGenerator<Uint8Array> {
     yield* head;
-    yield* { [Symbol.asyncIterator]: () => iterator };
+    yield* iterator;
   }
   return { isProfile: looksLikeProfile(Buffer.concat(head).subarray(0, PROFILE_HEAD)), stream: all() };
 }

@@ -8,6 +8,7 @@
 import { ReplayPool } from '../../replay/pool.js';
 import type { SimSettings } from '../../replay/settings.js';
 import { Problem, retryLater } from '../problem.js';
+import type { Bounds } from './bounds.js';
 import { encode } from './parts.js';
 import type { Lease } from './traces.js';
 
@@ -17,7 +18,7 @@ const KEPT = 32 * 2 ** 20;
 const MAX_WAITING = 16;
 
 export class Maps {
-  private readonly time: number;
+  private readonly bounds: Bounds;
   private pool: ReplayPool | undefined;
   /** In the order of their last use. */
   private readonly kept = new Map<string, string>();
@@ -25,9 +26,9 @@ export class Maps {
   private waiting = 0;
   private readonly stopped = new AbortController();
 
-  /** @param time milliseconds that one may take */
-  constructor(time: number) {
-    this.time = time;
+  /** @param bounds of one picture, and of the thread that makes them */
+  constructor(bounds: Bounds) {
+    this.bounds = bounds;
   }
 
   /** The picture as JSON. `lease` is asked for only if it has to be simulated. Rejects with a Problem, ReplayInputError, or the signal's reason. */
@@ -50,11 +51,12 @@ export class Maps {
     const trace = lease();
     this.waiting++;
     const late = new AbortController();
+    const { time, memory } = this.bounds;
     const timer = setTimeout(() => {
-      late.abort(new Problem('replay-timed-out', `The heap map took more than ${this.time / 1000} s.`));
-    }, this.time);
+      late.abort(new Problem('replay-timed-out', `The heap map took more than ${time / 1000} s.`));
+    }, time);
     try {
-      this.pool ??= new ReplayPool(1);
+      this.pool ??= new ReplayPool(1, memory);
       const map = await this.pool.mapAt(
         trace.handle,
         settings,

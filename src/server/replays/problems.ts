@@ -6,8 +6,10 @@
  */
 
 import { ReplayInputError } from '../../replay/events.js';
+import { isScarcity } from '../../threads/scarcity.js';
+import { ThreadError } from '../../threads/thread.js';
 import { type ErrorCode, isErrorCode } from '../errors.js';
-import { Problem } from '../problem.js';
+import { Problem, retryLater } from '../problem.js';
 import { brief } from '../quote.js';
 
 /** Characters of what a reader says: it quotes lines of the recording. */
@@ -40,8 +42,11 @@ export const RECORDING_PROBLEMS = [
   'replay-too-large',
   'replay-too-many-events',
   'replay-too-many-objects',
+  'replay-memory',
+  'replay-timed-out',
   'replay-spool',
   'replay-failed',
+  'overloaded',
 ] as const satisfies readonly ErrorCode[];
 
 export function sentence(text: string): string {
@@ -49,10 +54,28 @@ export function sentence(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}${end}`;
 }
 
+const SCARCE = 'The system has no thread, file descriptor or memory left to do it now.';
+
+/**
+ * The problem of a thread that was not to be had, or took more memory than it may; undefined for
+ * everything else.
+ */
+export function threadProblem(error: unknown): Problem | undefined {
+  if (isScarcity(error)) return retryLater('overloaded', SCARCE);
+  if (!(error instanceof ThreadError) || error.why === 'died') return undefined;
+  if (error.why === 'start') return retryLater('overloaded', SCARCE);
+  const { limit } = error;
+  const most = `${Math.round(limit / 2 ** 20)} MiB`;
+  return new Problem('replay-memory', `A thread may use ${most} of memory for this, and it took more.`, { limit });
+}
+
 /** The problem of whatever ended a parse or a simulation. `unexpected`: the log should have it. */
 export function replayProblem(error: unknown): { problem: Problem; unexpected: boolean } {
   if (error instanceof Problem) return { problem: error, unexpected: false };
+  const known = threadProblem(error);
+  if (known !== undefined) return { problem: known, unexpected: error instanceof ThreadError && error.why === 'start' };
   if (error instanceof ReplayInputError && error.code !== 'replay-failed') {
+    if (error.code === 'replay-scarcity') return { problem: retryLater('overloaded', SCARCE), unexpected: false };
     const code = Object.hasOwn(BROADER, error.code) ? BROADER[error.code] : error.code;
     if (isErrorCode(code))
       return { problem: new Problem(code, sentence(brief(error.message, MAX_DETAIL))), unexpected: false };
@@ -63,6 +86,7 @@ export function replayProblem(error: unknown): { problem: Problem; unexpected: b
 
 /** The problem of a failed write to the data directory. */
 export function diskProblem(error: unknown): Problem {
+  if (isScarcity(error)) return retryLater('overloaded', SCARCE);
   const { code, message } = error as NodeJS.ErrnoException;
   const why = code === 'ENOSPC' ? 'the disk is full' : code === 'EACCES' ? 'permission denied' : (code ?? message);
   return new Problem('replay-disk', `The data directory cannot be written: ${why}.`);

@@ -1,5 +1,6 @@
 /** The thread that turns a heap profile into an event stream (profile.ts says why). */
 
+import '../../threads/loaded.js';
 import { createHash } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import { calibrateFromMemStats } from '../../replay/profile/calibrate.js';
@@ -7,11 +8,13 @@ import { ProfileStream } from '../../replay/profile/generator.js';
 import { modelFromProfile, perOperation, suggestedSettings } from '../../replay/profile/model.js';
 import { readProfile } from '../../replay/profile/read.js';
 import { inputError, TraceWriter } from '../../replay/store.js';
+import { BusyClock } from '../../threads/busy.js';
 import type { FromProfiler, ProfileWorkerData } from './profile.js';
 
 const STEP = 1 << 20;
 
-function run({ handle, bytes, seconds, operations, maxEvents }: ProfileWorkerData): FromProfiler {
+function run({ handle, bytes, seconds, operations, maxEvents, clock }: ProfileWorkerData): FromProfiler {
+  new BusyClock(clock).work();
   const writer = new TraceWriter(handle);
   try {
     const profile = readProfile(bytes);

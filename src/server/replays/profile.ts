@@ -5,14 +5,14 @@
  * making the stream, up to millions of events, is done by a thread (profile-worker.ts).
  */
 
-import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
 import { ReplayInputError } from '../../replay/events.js';
 import type { Parsed } from '../../replay/parse.js';
 import { DEFAULT_MAX_EVENTS } from '../../replay/profile/generator.js';
 import type { ProfileFacts } from '../../replay/report/document.js';
 import type { SimSettings } from '../../replay/settings.js';
 import type { TraceHandle, TraceStore } from '../../replay/store.js';
+import { ask, threadScript } from '../../threads/thread.js';
+import { type Bounds, timeOf } from './bounds.js';
 
 /** What only a profile has. */
 export interface Profiled {
@@ -31,46 +31,37 @@ export interface ProfileWorkerData extends ProfileOptions {
   readonly handle: TraceHandle;
   readonly bytes: Uint8Array;
   readonly maxEvents: number;
+  /** Of a BusyClock, which the worker keeps. */
+  readonly clock: SharedArrayBuffer;
 }
 
 export type FromProfiler =
   | { readonly parsed: Parsed; readonly profiled: Profiled }
   | { readonly code: string; readonly message: string };
 
-/** This module may run from TypeScript sources under a test runner; the worker is always the compiled one. */
-function workerUrl(): URL {
-  const here = import.meta.url;
-  return here.endsWith('.ts')
-    ? new URL('../../../dist/src/server/replays/profile-worker.js', here)
-    : new URL('./profile-worker.js', here);
-}
-
-/** Fills a store with the stream of a profile. Rejects with ReplayInputError where it is none, and with the signal's reason. */
+/**
+ * Fills a store with the stream of a profile. Rejects with ReplayInputError where it is none, with
+ * ThreadError where the thread fails, and with the signal's reason; nothing of it runs any more
+ * then.
+ */
 export async function parseProfile(
   bytes: Uint8Array,
   store: TraceStore,
-  options: ProfileOptions & { readonly maxEvents: number; readonly signal: AbortSignal },
+  options: ProfileOptions & { readonly maxEvents: number; readonly signal: AbortSignal; readonly bounds: Bounds },
 ): Promise<{ parsed: Parsed; profiled: Profiled }> {
-  const { signal, seconds, operations } = options;
+  const { signal, seconds, operations, bounds } = options;
   signal.throwIfAborted();
   const maxEvents = Math.min(DEFAULT_MAX_EVENTS, options.maxEvents);
-  const worker = new Worker(workerUrl(), {
-    workerData: { handle: store.handle, bytes, seconds, operations, maxEvents } satisfies ProfileWorkerData,
+  const time = timeOf(bounds, 'The profile was worked on');
+  const { shared: clock } = time.clock;
+  const data: ProfileWorkerData = { handle: store.handle, bytes, seconds, operations, maxEvents, clock };
+  const answer = await ask<FromProfiler>(threadScript(import.meta.url, 'profile-worker'), {
     name: 'goheap replay profile',
+    data,
+    memory: bounds.memory,
+    time,
+    signal,
   });
-  const exited = once(worker, 'exit');
-  const abort = (): void => void worker.terminate();
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    const answer = await new Promise<FromProfiler>((resolve, reject) => {
-      worker.on('message', resolve).on('error', reject);
-      worker.on('exit', () => reject(signal.aborted ? signal.reason : new Error('the thread ended without an answer')));
-    });
-    if ('code' in answer) throw new ReplayInputError(answer.code, answer.message);
-    return answer;
-  } finally {
-    signal.removeEventListener('abort', abort);
-    await worker.terminate();
-    await exited;
-  }
+  if ('code' in answer) throw new ReplayInputError(answer.code, answer.message);
+  return answer;
 }

@@ -10,6 +10,7 @@ import { collectProfile, peekProfile } from '../../replay/profile/peek.js';
 import type { TraceStore } from '../../replay/store.js';
 import type { Config } from '../config.js';
 import { Problem } from '../problem.js';
+import { boundsOf } from './bounds.js';
 import { type Profiled, type ProfileOptions, parseProfile } from './profile.js';
 
 export type RecordingSource = ParseSource | { readonly url: URL };
@@ -51,7 +52,10 @@ export function noProfile({ seconds, operations }: ProfileOptions, why: string):
   throw new Problem('invalid-setting', `"${field}" must be ${allowed}.`, { field, allowed });
 }
 
-/** Rejects with ReplayInputError where it cannot be read, and with the signal's reason; readers of the store then get an error too. */
+/**
+ * Rejects with ReplayInputError where it cannot be read, with ThreadError, and with the signal's
+ * reason; readers of the store then get an error too.
+ */
 export async function readRecording(
   from: RecordingSource,
   store: TraceStore,
@@ -62,7 +66,7 @@ export async function readRecording(
   const { replayUpload, replayText, replayEvents, replayObjects } = config;
   const limits = { bytes: replayUpload, textBytes: replayText, events: replayEvents, slots: replayObjects };
   const ofProfile = async (bytes: Uint8Array): Promise<Read> => {
-    const how = { seconds, operations, maxEvents: replayEvents, signal };
+    const how = { seconds, operations, maxEvents: replayEvents, signal, bounds: boundsOf('profile', config) };
     const { parsed, profiled } = await parseProfile(bytes, store, how);
     return { ...parsed, profiled };
   };
@@ -70,7 +74,7 @@ export async function readRecording(
   if ('url' in from) {
     return ofProfile(await fetchProfile(from.url.href, { signal, maxBytes: replayUpload }));
   } else if ('stream' in from) {
-    const { stream, isProfile } = await peekProfile(from.stream);
+    const { stream, isProfile } = await peekProfile(from.stream, signal);
     if (isProfile) {
       const tooLarge = (most: number): string => `no heap profile of more than ${most} bytes is read`;
       return ofProfile(await collectProfile(stream, replayUpload, tooLarge));
@@ -80,5 +84,6 @@ export async function readRecording(
     source = from;
   }
   noProfile(options, 'as the recording is no heap profile');
-  return { ...(await parse(source, store, { limits, signal, onProgress })), profiled: null };
+  const { memory, time } = boundsOf('parser', config);
+  return { ...(await parse(source, store, { limits, signal, onProgress, memory, time })), profiled: null };
 }

@@ -23,10 +23,11 @@ import type { Config } from '../config.js';
 import { Problem, retryLater } from '../problem.js';
 import { quote } from '../quote.js';
 import { VERSION } from '../version.js';
+import { boundsOf, reportBounds } from './bounds.js';
 import { DamagedError, Disk, type Place, Results } from './disk.js';
 import type { Grid } from './grid.js';
 import { Maps } from './maps.js';
-import { diskProblem, replayProblem } from './problems.js';
+import { diskProblem, replayProblem, threadProblem } from './problems.js';
 import type { ProfileOptions } from './profile.js';
 import { noProfile, type RecordingSource, readRecording } from './recording.js';
 import { Replay, type Source } from './replay.js';
@@ -81,7 +82,7 @@ export class Replays {
   constructor(config: Config, log: FastifyBaseLogger) {
     this.config = config;
     this.log = log;
-    this.maps = new Maps(config.replayTime);
+    this.maps = new Maps(boundsOf('simulator', config));
   }
 
   get counts(): ReplayStats {
@@ -194,14 +195,14 @@ export class Replays {
 
   /** All of it as a file. */
   report(replay: Replay, what: ReportKind, signal: AbortSignal): Promise<Uint8Array> {
-    return this.undamaged(replay, () => reportOf(replay, what, signal));
+    return this.undamaged(replay, () => reportOf(replay, what, reportBounds(replay.bytes, this.config), signal));
   }
 
   private async undamaged<T>(replay: Replay, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      if (!(error instanceof DamagedError)) throw error;
+      if (!(error instanceof DamagedError)) throw threadProblem(error) ?? error;
       this.log.warn({ replay: replay.id, why: error.message }, 'a kept replay is damaged, and dropped');
       this.all.delete(replay.id);
       throw new Problem('replay-not-found', `The results of the replay ${replay.id} are damaged, or were removed.`);
@@ -348,7 +349,7 @@ export class Replays {
     let results: Results | undefined;
     let saved: Promise<unknown> | undefined;
     try {
-      this.pool ??= new ReplayPool(this.config.replayThreads);
+      this.pool ??= new ReplayPool(this.config.replayThreads, boundsOf('simulator', this.config).memory);
       results = await Results.create(this.disk, replay.id).catch((error) => {
         throw diskProblem(error);
       });

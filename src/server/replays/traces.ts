@@ -11,6 +11,7 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TraceHandle, TraceStore } from '../../replay/store.js';
+import { isScarcity } from '../../threads/scarcity.js';
 import { Problem } from '../problem.js';
 
 /** Milliseconds for which a recording that nobody uses stays open. */
@@ -69,7 +70,9 @@ export class Traces {
     if (!this.open.has(hash)) {
       try {
         this.open.set(hash, { store: TraceStore.open(this.path(hash)), users: 0, timer: undefined });
-      } catch {
+      } catch (error) {
+        // It is there, and may be opened in a while.
+        if (isScarcity(error)) throw error;
         this.sizes.delete(hash);
         throw new Problem('replay-trace-gone', 'The recording of this replay is not on disk any more.');
       }

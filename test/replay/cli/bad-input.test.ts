@@ -231,6 +231,18 @@ describe('output that cannot be written', () => {
   });
 });
 
+test('an interrupt ends one whose standard input stalls', async () => {
+  const cli = join(import.meta.dirname, '../../../dist/src/cli.js');
+  const child = spawn(process.execPath, [cli, 'replay', '-', '--html', scratch.file('s.html')], {
+    env: { PATH: process.env.PATH, ...env },
+  });
+  child.stdin.on('error', () => {}).write('= Start\n');
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+  await expect.poll(() => scratch.names.some((name) => name.startsWith('s.html'))).toBe(true);
+  child.kill('SIGINT');
+  expect(await ended).toBe(1);
+});
+
 test('an interrupt ends it with status 1, and leaves nothing', async () => {
   const file = scratch.file('long.mtrace', mtrace(50_000, 1_000_000));
   const child = spawn(
