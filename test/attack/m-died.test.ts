@@ -5,9 +5,10 @@
  * that, and the heap must be empty: not a single object more.
  */
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { BatchOp, Flag } from '../../src/sched/ops.js';
 import { BATCH_TYPE } from '../../src/server/batch/binary.js';
+import { system } from '../../src/threads/thread.js';
 import { effort } from '../helper/effort.js';
 import { type Answer, expectProblem, type TestApp, testApp } from '../helper/routes.js';
 
@@ -153,4 +154,41 @@ describe.each(Object.entries(KINDS))('%s', (name, kind) => {
     await expectEmpty();
     console.log(`${name}: ${died} answers m-died, ${told.length} objects told of`);
   });
+});
+
+test('a batch is answered while no thread can take the place of its own', { timeout: 120_000 }, async () => {
+  const spawn = system.spawn;
+  let refusing = false;
+  vi.spyOn(system, 'spawn').mockImplementation((script, options) => {
+    if (refusing) throw Object.assign(new Error('no thread is left'), { code: 'ERR_WORKER_INIT_FAILED' });
+    return spawn(script, options);
+  });
+  try {
+    const told: string[] = [];
+    let unknown = 0;
+    for (let round = 0; round < 12; round++) {
+      const kind = KINDS[round % 2 === 0 ? 'JSON' : 'binary'];
+      const all = Promise.allSettled([kind(round), kind(round + 1), kind(round + 2)]);
+      for (let w = 0; w < 2000 && t.host.stats().inFlight === 0; w++) await turn();
+      for (let j = 0; j < round; j++) await turn();
+      refusing = true;
+      await Promise.all([t.host.terminateM(0), t.host.terminateM(1), t.host.terminateM(2)]);
+      // Were any of them to wait for a thread, this would never end.
+      for (const one of await all) {
+        if (one.status === 'fulfilled') told.push(...one.value.addresses);
+        else unknown++;
+      }
+      refusing = false;
+      await expect.poll(async () => (await t.post('alloc', { size: 8, p: 0, root: false })).status).toBe(201);
+    }
+    await expect.poll(() => t.host.stats().inFlight).toBe(0);
+    await freeAll(told);
+    await t.post('gc');
+    await t.post('gc');
+    // The last object of a batch whose fate was not known: it is dropped, or it stays.
+    expect((await t.get('memstats?flush=true')).body.HeapObjects).toBeLessThanOrEqual(unknown);
+    await t.check();
+  } finally {
+    vi.restoreAllMocks();
+  }
 });

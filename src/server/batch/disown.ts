@@ -51,7 +51,7 @@ export type Gone = () => boolean;
 
 /** Frees objects of which nobody can be told any more, whenever the heap has room for that. */
 export async function forget(host: Host, halves: readonly number[]): Promise<void> {
-  for (;;) {
+  while (halves.length > 0) {
     try {
       const piece = host.take((halves.length / 2) * (RECORD_BYTES + RESULT_BYTES));
       return await freeAll(host, piece, halves).finally(piece.release);
@@ -121,6 +121,12 @@ export async function runRecords(
   } catch (error) {
     if (!(error instanceof SchedError) || error.code !== 'm-died') throw schedProblem(error, host.procs);
     const detail = schedProblem(error).message;
+    if (error.happened === 'unknown') {
+      // No thread could take its place yet, and the client must not wait for one. Whether the last
+      // object is kept or dropped, the repair will decide: it may be somebody else's afterwards.
+      void forget(host, unclaimed(piece.words, count * 4, error.completed - 1)).catch(() => undefined);
+      throw new Problem('m-died', detail, { happened: 'unknown' }, { 'retry-after': '1' });
+    }
     throw problem(detail, await disown(host, piece, count * 4, error.completed, count));
   }
 }
