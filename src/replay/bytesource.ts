@@ -8,6 +8,9 @@ import type { IngestLimits } from './ingest.js';
 /** Text below which its ratio to the packed bytes does not matter: a program may repeat itself for a while. */
 const RATIO_FROM = 256 * 2 ** 20;
 
+/** Bytes that are handed on at least, where there are as many. */
+const PIECE = 4096;
+
 export function damaged(report: IngestReport, why: string): ReplayInputError {
   return new ReplayInputError(
     'replay-damaged',
@@ -58,9 +61,9 @@ export class ByteSource implements AsyncIterable<Uint8Array> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-    for (;;) {
-      const chunk = this.rest.length > 0 ? this.rest : await this.more();
-      if (chunk === undefined) return;
+    // Whoever sends a byte at a time shall not have each unpacked by itself: every piece costs a trip to another thread.
+    while ((await this.peek(PIECE)).length > 0) {
+      const chunk = this.rest;
       this.rest = new Uint8Array(0);
       yield chunk;
     }

@@ -2,7 +2,7 @@
  * XXH64 of bytes that stream by: the checksum of zstd's frames (github.com/Cyan4973/xxHash, doc/xxhash_spec.md).
  *
  * Only Node's decoder looks at the checksum, and versions before 22.15 have none; fzstd, which stands in for it, does not.
- * The hash has 64 bits, a double 53, and BigInt makes 20 MB/s of it. So a lane is two int32, and the product of two words is
+ * The hash has 64 bits, a double 53, and BigInt is three times slower at best. So a lane is two int32, and the product of two words is
  * put together from halves. The four lanes do not depend on each other: each goes over all of a piece at once, in local
  * variables. What is left of the end, less than 32 bytes, and mixing the lanes are done once a frame, by BigInt.
  */
