@@ -10,8 +10,8 @@ export interface HostileLine {
   readonly shape: string;
   /** Lines by which the format is recognised. */
   readonly head: readonly string[];
-  /** A line of about so many bytes. */
-  line(bytes: number): string;
+  /** A line of about so many bytes. Those of another serial number have other types, as readers keep what they know of a type. */
+  line(bytes: number, serial?: number): string;
 }
 
 /** `before`, then `piece` over and over, then `after`. */
@@ -41,7 +41,8 @@ const HEADS: Record<string, readonly string[]> = {
 };
 
 const MALLOC = '[17.5] vm lttng_ust_libc:malloc: ';
-const TYPE = '1: malloc 0x3000 16 # 16 ';
+const SERIAL = '[0]';
+const TYPE = `1: malloc 0x3000 16 # 16 ${SERIAL}`;
 
 const SHAPES: readonly [format: string, shape: string, line: (bytes: number) => string][] = [
   ['mtrace', 'words of a location', run('@ ', 'x ', '- 0x10')],
@@ -101,5 +102,5 @@ export const HOSTILE_LINES: readonly HostileLine[] = SHAPES.map(([format, shape,
   format,
   shape,
   head: HEADS[format],
-  line,
+  line: (bytes, serial = 1) => line(bytes).replace(` ${SERIAL}`, ` [${serial}]`),
 }));
