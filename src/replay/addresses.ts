@@ -42,17 +42,13 @@ export class AddressTable {
   private used = 0;
   /** Dead entries were dropped: reuse of what they named goes unseen. */
   forgot = false;
-  private readonly addLo: number;
   private readonly timesLo: number;
-  private readonly addHi: number;
   private readonly timesHi: number;
 
   constructor() {
-    const random = crypto.getRandomValues(new Int32Array(4));
-    this.addLo = random[0];
-    this.timesLo = random[1] | 1;
-    this.addHi = random[2];
-    this.timesHi = random[3] | 1;
+    const random = crypto.getRandomValues(new Int32Array(2));
+    this.timesLo = random[0] | 1;
+    this.timesHi = random[1] | 1;
   }
 
   /** Where the address is, or -1. */
@@ -102,10 +98,8 @@ export class AddressTable {
    * and the last product's high bits spread them.
    */
   private home(lo: number, hi: number): number {
-    let h = Math.imul(lo + this.addLo, this.timesLo);
-    h ^= (h >>> 16) ^ Math.imul(hi + this.addHi, this.timesHi);
-    h = Math.imul(h, 0x9e3779b1);
-    return (((h ^ (h >>> 15)) >>> 0) >>> this.shift) * WORDS;
+    const h = Math.imul(lo, this.timesLo) ^ Math.imul(hi, this.timesHi);
+    return (Math.imul(h ^ (h >>> 16), 0x9e3779b1) >>> this.shift) * WORDS;
   }
 
   private rehash(): void {
