@@ -101,7 +101,7 @@ describe('mutated profiles', () => {
   test.each(SEEDS)('%s', (_name, seed) => {
     fc.assert(
       fc.property(edits, (changes) => read(edited(seed, changes))),
-      { numRuns: effort(300, 20_000) },
+      { numRuns: effort(300, 5000) },
     );
   });
 
@@ -109,12 +109,12 @@ describe('mutated profiles', () => {
     const packed = gzipSync(SEEDS[2][1]);
     fc.assert(
       fc.property(edits, (changes) => read(edited(packed, changes))),
-      { numRuns: effort(300, 20_000) },
+      { numRuns: effort(300, 5000) },
     );
     const gz = file('records.second.pb.gz');
     fc.assert(
       fc.property(edits, (changes) => read(edited(gz, changes))),
-      { numRuns: effort(300, 20_000) },
+      { numRuns: effort(300, 5000) },
     );
   });
 });
@@ -139,7 +139,7 @@ test('any numbers', () => {
       const stats = `# runtime.MemStats\n# NumForcedGC = ${period}\n# NextGC = ${duration}\n# Mallocs = 7\n# TotalAlloc = 9\n`;
       read(Buffer.from(`heap profile: 1: 2 [3: 4] @ heap/${period}\n${lines.join('')}${stats}`));
     }),
-    { numRuns: effort(500, 50_000) },
+    { numRuns: effort(300, 3000) },
   );
 });
 
@@ -155,7 +155,7 @@ describe('mutated logs', () => {
         survives(() => play(calibrate(modelFromProfile(profile), parseGctrace(bytes))), false);
         survives(() => play(calibrate(modelFromTwo(first, profile), parseGctrace(bytes))), false);
       }),
-      { numRuns: effort(300, 20_000) },
+      { numRuns: effort(300, 5000) },
     );
   });
 
@@ -168,7 +168,7 @@ describe('mutated logs', () => {
           const bytes = edited(seed, changes).toString();
           survives(() => play(calibrateFromMemStats(modelFromProfile(profile), parseMemStats(bytes))), false);
         }),
-        { numRuns: effort(200, 10_000) },
+        { numRuns: effort(200, 3000) },
       );
     }
   });

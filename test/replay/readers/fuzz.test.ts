@@ -72,7 +72,7 @@ const pieces = fc.integer({ min: 1, max: 300 });
 
 test('any bytes', async () => {
   await fc.assert(fc.asyncProperty(fc.uint8Array({ maxLength: 400 }), pieces, sameInPieces), {
-    numRuns: effort(300, 20_000),
+    numRuns: effort(300, 10_000),
   });
 });
 
@@ -89,7 +89,7 @@ test('any bytes behind the magic of a packed file', async () => {
       await outcome(Uint8Array.from([...head, ...rest]), 0);
       await outcome(Uint8Array.from([...head, ...rest]), 5);
     }),
-    { numRuns: effort(300, 20_000) },
+    { numRuns: effort(300, 10_000) },
   );
 });
 
@@ -130,7 +130,7 @@ describe('mutated recordings', () => {
   test.each([...FILES, 'lttng', 'cs-app', 'aosp', 'goheap'])('%s', async (file) => {
     await fc.assert(
       fc.asyncProperty(edits, pieces, (changes, piece) => sameInPieces(edited(texts.get(file)!, changes), piece)),
-      { numRuns: effort(60, 5000) },
+      { numRuns: effort(60, 2000) },
     );
   });
 });
@@ -152,7 +152,7 @@ describe('mutated files', () => {
         await outcome(bytes, 0);
         await outcome(bytes, piece);
       }),
-      { numRuns: effort(60, 5000) },
+      { numRuns: effort(60, 2000) },
     );
   });
 });
