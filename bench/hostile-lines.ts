@@ -1,7 +1,7 @@
 /**
- * Lines that no recorder writes, one kind for each loop of a reader that could start over at every byte: long runs of what it
- * looks for, of what it skips, of what opens and never closes. Of any length, for the benchmark of readers and the tests that
- * attack them.
+ * Lines that no recorder writes, one kind for each loop of a reader that could start over at every
+ * byte: long runs of what it looks for, of what it skips, of what opens and never closes. Of any
+ * length, for the benchmark of readers and the tests that attack them.
  */
 
 export interface HostileLine {
@@ -10,7 +10,10 @@ export interface HostileLine {
   readonly shape: string;
   /** Lines by which the format is recognised. */
   readonly head: readonly string[];
-  /** A line of about so many bytes. Those of another serial number have other types, as readers keep what they know of a type. */
+  /**
+   * A line of about so many bytes. Those of another serial number have other types, as readers keep
+   * what they know of a type.
+   */
   line(bytes: number, serial?: number): string;
 }
 

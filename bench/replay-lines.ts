@@ -1,9 +1,10 @@
 /**
  * Whether every reader takes time in proportion to the length of a line, whatever is in it.
  *
- * For each reader and each hostile kind of line (hostile-lines.ts): CPU time for a line of 6 KB, and for one ten times as
- * long, just below the longest that is read. The same megabytes of both, taking turns; the least of the rounds counts, as the
- * machine may be busy. Linear is a ratio of 10 between the times of two lines, quadratic is 100.
+ * For each reader and each hostile kind of line (hostile-lines.ts): CPU time for a line of 6 KB,
+ * and for one ten times as long, just below the longest that is read. The same megabytes of both,
+ * taking turns; the least of the rounds counts, as the machine may be busy. Linear is a ratio of 10
+ * between the times of two lines, quadratic is 100.
  *
  *     node dist/bench/replay-lines.js [--rounds 7] [--megabytes 3]
  */

@@ -14,9 +14,10 @@
  * place, and dead entries are also how reused addresses are counted. They cost memory that grows with the addresses that were ever
  * used, so beyond `MAX_DEAD` a rehash drops them, and the count becomes a lower bound.
  *
- * Whoever writes a recording chooses its addresses, and could choose them so that they all belong at one place of a table
- * whose hash is known: a million of them would take 10^12 steps. So each table hashes with random numbers of its own. What
- * comes out does not depend on them, since nothing is told of the order of entries.
+ * Whoever writes a recording chooses its addresses, and could choose them so that they all belong
+ * at one place of a table whose hash is known: a million of them would take 10^12 steps. So each
+ * table hashes with random numbers of its own. What comes out does not depend on them, since
+ * nothing is told of the order of entries.
  *
  * Invariant: an address is in at most one entry. Entry indices are valid until the next `insert`. Owned by one reader.
  */
@@ -94,8 +95,8 @@ export class AddressTable {
   }
 
   /**
-   * Both halves times numbers that nobody knows, then Fibonacci hashing: addresses are multiples of 16 next to each other,
-   * and the last product's high bits spread them.
+   * Both halves times numbers that nobody knows, then Fibonacci hashing: addresses are multiples of
+   * 16 next to each other, and the last product's high bits spread them.
    */
   private home(lo: number, hi: number): number {
     const h = Math.imul(lo, this.timesLo) ^ Math.imul(hi, this.timesHi);
@@ -120,7 +121,10 @@ export class AddressTable {
     }
   }
 
-  /** Steps from where the worst of the entries belongs to where it is: what a lookup may take. For tests. */
+  /**
+   * Steps from where the worst of the entries belongs to where it is: what a lookup may take. For
+   * tests.
+   */
   longestProbe(): number {
     const e = this.entries;
     let longest = 0;

@@ -61,7 +61,8 @@ export class ByteSource implements AsyncIterable<Uint8Array> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-    // Whoever sends a byte at a time shall not have each unpacked by itself: every piece costs a trip to another thread.
+    // Whoever sends a byte at a time shall not have each unpacked by itself: every piece costs a
+    // trip to another thread.
     while ((await this.peek(PIECE)).length > 0) {
       const chunk = this.rest;
       this.rest = new Uint8Array(0);

@@ -5,8 +5,9 @@
  * cut off yields everything that can still be unpacked, and the report says `truncated`; damaged input is an error. How much may come
  * out is bounded, in total and by its ratio to what went in.
  *
- * Each kind has a checksum of what was packed, and text that has another is an error: gzip's and zstd's are looked at by zlib, that of a
- * zip archive by zip.ts. zstd.ts says how that is unpacked, by Node where it can.
+ * Each kind has a checksum of what was packed, and text that has another is an error: gzip's and
+ * zstd's are looked at by zlib, that of a zip archive by zip.ts. zstd.ts says how that is unpacked,
+ * by Node where it can.
  */
 
 import * as zlib from 'node:zlib';
@@ -74,9 +75,9 @@ async function* unpackZip(bytes: ByteSource, report: IngestReport): AsyncGenerat
 }
 
 /**
- * Drives one of zlib's streams by hand: a piece in, wait, everything that came out. An async iterator over the stream would lose, at an
- * error, what came out before it; and that is the part of a cut file that can still be read. What follows the end of the packed data is put
- * back.
+ * Drives one of zlib's streams by hand: a piece in, wait, everything that came out. An async
+ * iterator over the stream would lose, at an error, what came out before it; and that is the part
+ * of a cut file that can still be read. What follows the end of the packed data is put back.
  */
 async function* unpackZlib(
   stream: zlib.Gunzip | zlib.InflateRaw,

@@ -1,6 +1,7 @@
 /**
- * Larger copies of the tables that a parser keeps by object or by address. Their sizes are the recording's doing, so where
- * there is no memory for one it is the recording that is too large; it is no mistake of goheap's.
+ * Larger copies of the tables that a parser keeps by object or by address. Their sizes are the
+ * recording's doing, so where there is no memory for one it is the recording that is too large; it
+ * is no mistake of goheap's.
  */
 
 import { ReplayInputError } from './events.js';

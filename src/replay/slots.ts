@@ -21,7 +21,10 @@ import { grown } from './grown.js';
 import { type RecordSink, RecordWriter } from './records.js';
 
 const MIN_SLOTS = 1 << 12;
-/** Thread ids that are told apart: as many as Linux can have (PID_MAX_LIMIT). A table of them has 100 MB. */
+/**
+ * Thread ids that are told apart: as many as Linux can have (PID_MAX_LIMIT). A table of them has
+ * 100 MB.
+ */
 export const MAX_THREADS = 1 << 22;
 
 /** ns: a hundred days. What lies further apart are not two times of one recording. */

@@ -1,10 +1,13 @@
 /**
- * XXH64 of bytes that stream by: the checksum of zstd's frames (github.com/Cyan4973/xxHash, doc/xxhash_spec.md).
+ * XXH64 of bytes that stream by: the checksum of zstd's frames (github.com/Cyan4973/xxHash,
+ * doc/xxhash_spec.md).
  *
- * Only Node's decoder looks at the checksum, and versions before 22.15 have none; fzstd, which stands in for it, does not.
- * The hash has 64 bits, a double 53, and BigInt is three times slower at best. So a lane is two int32, and the product of two words is
- * put together from halves. The four lanes do not depend on each other: each goes over all of a piece at once, in local
- * variables. What is left of the end, less than 32 bytes, and mixing the lanes are done once a frame, by BigInt.
+ * Only Node's decoder looks at the checksum, and versions before 22.15 have none; fzstd, which
+ * stands in for it, does not. The hash has 64 bits, a double 53, and BigInt is three times slower
+ * at best. So a lane is two int32, and the product of two words is put together from halves. The
+ * four lanes do not depend on each other: each goes over all of a piece at once, in local
+ * variables. What is left of the end, less than 32 bytes, and mixing the lanes are done once a
+ * frame, by BigInt.
  */
 
 const STRIPE = 32;
@@ -88,7 +91,10 @@ export class Xxh64 {
     return h ^ (h >> 32n);
   }
 
-  /** Each lane's words of b[from, to), which are whole stripes: lane = rotate(lane + word × P2, 31) × P1. */
+  /**
+   * Each lane's words of b[from, to), which are whole stripes: lane = rotate(lane + word × P2, 31)
+   * × P1.
+   */
   private stripes(b: Uint8Array, from: number, to: number): void {
     const view = new DataView(b.buffer, b.byteOffset, b.length);
     for (let lane = 0; lane < LANES; lane++) {

@@ -5,7 +5,8 @@
  *      0  "PK\3\4"     8  method: 0 stored, 8 deflate    18 packed size    26  length of the name
  *      6  flags        14 CRC-32                         22  size         28  length of the extra field
  *
- * An archive that was written as a stream has the CRC behind the data, where "PK\7\8" may stand before it (4.3.9).
+ * An archive that was written as a stream has the CRC behind the data, where "PK\7\8" may stand
+ * before it (4.3.9).
  */
 
 import { crc32 } from 'node:zlib';
@@ -51,7 +52,10 @@ export class ZipEntry {
     return new ZipEntry(method === 8, header.readUInt32LE(18), crc);
   }
 
-  /** The file's text, once it is unpacked: at its end its CRC is compared, if the archive goes on until there. */
+  /**
+   * The file's text, once it is unpacked: at its end its CRC is compared, if the archive goes on
+   * until there.
+   */
   async *checked(text: AsyncIterable<Uint8Array>, bytes: ByteSource, report: IngestReport): AsyncGenerator<Uint8Array> {
     let crc = 0;
     for await (const piece of text) {

@@ -1,7 +1,8 @@
 /**
- * Lines that make a reader start over at every byte. Every reader looks at each byte of a line a few times at most: counted,
- * not measured. What cannot be counted (names of types are read as strings, heads by regular expressions) runs in a thread of
- * its own, with a bound that only a hang reaches.
+ * Lines that make a reader start over at every byte. Every reader looks at each byte of a line a
+ * few times at most: counted, not measured. What cannot be counted (names of types are read as
+ * strings, heads by regular expressions) runs in a thread of its own, with a bound that only a hang
+ * reaches.
  */
 
 import { Worker } from 'node:worker_threads';
@@ -112,7 +113,9 @@ test('types nest as deep as a line is long', () => {
 });
 
 describe('addresses and threads are chosen by who writes the recording', () => {
-  /** 2^14 addresses that a table with the multiplier of Fibonacci hashing alone put at one place. */
+  /**
+   * 2^14 addresses that a table with the multiplier of Fibonacci hashing alone put at one place.
+   */
   function colliding(): [lo: number, hi: number][] {
     const out: [number, number][] = [];
     for (let hi = 1; hi <= 1 << 14; hi++) out.push([0x1000 ^ Math.imul(hi, 0x85ebca6b), hi]);

@@ -1,6 +1,7 @@
 /**
- * Heap profiles that are small and would take gigabytes: what would be decoded is counted before it is, and nothing is
- * multiplied. Nothing here measures time: what is counted, and how much of it was looked at, is the proof.
+ * Heap profiles that are small and would take gigabytes: what would be decoded is counted before it
+ * is, and nothing is multiplied. Nothing here measures time: what is counted, and how much of it
+ * was looked at, is the proof.
  */
 
 import { gzipSync } from 'node:zlib';

@@ -1,4 +1,7 @@
-/** The hash that zstd keeps 32 bits of: known values, in pieces of any size, and the checksums of real files. */
+/**
+ * The hash that zstd keeps 32 bits of: known values, in pieces of any size, and the checksums of
+ * real files.
+ */
 import { expect, test } from 'vitest';
 import { Xxh64 } from '../../src/replay/xxh64.js';
 

@@ -12,7 +12,10 @@ export interface ZipKind {
   crc?: number;
 }
 
-/** A zip archive of one file, as streaming writers make it: sizes and CRC behind the data where `streamed`. */
+/**
+ * A zip archive of one file, as streaming writers make it: sizes and CRC behind the data where
+ * `streamed`.
+ */
 export function zip(
   data: Buffer,
   { stored, streamed, signed = true, flags = 0, method = stored ? 0 : 8, crc = crc32(data) }: ZipKind = {},

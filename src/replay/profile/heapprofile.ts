@@ -24,8 +24,9 @@ export interface ProfileBucket {
   readonly inuseObjects: number;
   readonly inuseBytes: number;
   /**
-   * The stack by locations, innermost first; empty where the profile has none. Buckets share their locations, so that a stack
-   * costs as many references as it has frames. Go 1.19 keeps 32 of them: the outermost may be missing.
+   * The stack by locations, innermost first; empty where the profile has none. Buckets share their
+   * locations, so that a stack costs as many references as it has frames. Go 1.19 keeps 32 of them:
+   * the outermost may be missing.
    */
   readonly stack: readonly Location[];
 }

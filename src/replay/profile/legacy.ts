@@ -8,8 +8,10 @@
  *     # runtime.MemStats
  *     # Alloc = 4903856
  *
- * Unlike profile.proto it holds what was sampled, unscaled: the scaling is ours, and the same as `go tool pprof`'s, by the mean size of a
- * bucket. The text is read line by line, and what it may hold is bounded as in profile.proto. Other allocators' profilers write the same first line with another word after the @, and mean other things.
+ * Unlike profile.proto it holds what was sampled, unscaled: the scaling is ours, and the same as
+ * `go tool pprof`'s, by the mean size of a bucket. The text is read line by line, and what it may
+ * hold is bounded as in profile.proto. Other allocators' profilers write the same first line with
+ * another word after the @, and mean other things.
  */
 
 import { ReplayInputError } from '../events.js';

@@ -1,5 +1,6 @@
 /**
- * The lines of a text that is in memory as bytes, one at a time: never an array of as many strings as there are newlines.
+ * The lines of a text that is in memory as bytes, one at a time: never an array of as many strings
+ * as there are newlines.
  */
 
 import { ReplayInputError } from '../events.js';
@@ -8,7 +9,10 @@ import { MAX_LINE } from '../readers/reader.js';
 const NEWLINE = 10;
 const BLANK = 32;
 
-/** Lines that are not empty, without blanks at their end. Throws ReplayInputError at one of more than 64 KiB. */
+/**
+ * Lines that are not empty, without blanks at their end. Throws ReplayInputError at one of more
+ * than 64 KiB.
+ */
 export function* linesOf(bytes: Uint8Array): Generator<string, undefined> {
   for (const { text } of numberedLines(bytes)) yield text;
 }

@@ -1,13 +1,13 @@
 /**
  * Heap profiles as profile.proto: what `/debug/pprof/heap` serves and `go test -memprofile` writes, decoded by the package pprof-format.
  *
- * The decoder trusts its input; this file does not. What there is to decode is counted first (wire.ts). Whatever the decoder throws at
- * damaged bytes becomes one clear error, and every number is checked before it is used: 64-bit values come unsigned, so a negative one is
- * a huge one.
+ * The decoder trusts its input; this file does not. What there is to decode is counted first
+ * (wire.ts). Whatever the decoder throws at damaged bytes becomes one clear error, and every number
+ * is checked before it is used: 64-bit values come unsigned, so a negative one is a huge one.
  *
- * Nearly all of a profile is samples, and nearly all of those is stacks. So each sample is decoded by itself and let go, without its
- * stack; that is decoded when somebody asks for it (`focus` and `ignore` do), of locations that all stacks share. Locations times lines is
- * never written out.
+ * Nearly all of a profile is samples, and nearly all of those is stacks. So each sample is decoded
+ * by itself and let go, without its stack; that is decoded when somebody asks for it (`focus` and
+ * `ignore` do), of locations that all stacks share. Locations times lines is never written out.
  */
 
 import { Profile, Sample } from 'pprof-format';
@@ -123,7 +123,10 @@ class ProtoReader {
     for (const f of this.p.function) this.text(f.name);
   }
 
-  /** Locations by id. The keys are words, as numbers can be chosen so that they all have the same hash. */
+  /**
+   * Locations by id. The keys are words, as numbers can be chosen so that they all have the same
+   * hash.
+   */
   private get locations(): Map<string, Location> {
     if (this.known !== undefined) return this.known;
     const functions = new Map<string, string>();

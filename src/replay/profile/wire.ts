@@ -1,15 +1,17 @@
 /**
  * What a profile.proto would take to decode, counted before anything is decoded.
  *
- * The decoder makes an object of every message and a string of every entry, and of a kilobyte that was packed well there are
- * tens of millions. So the bytes are walked once by protobuf's wire form, without making anything: each message and number is
- * counted, and the first count past its bound ends it. The walk is also stricter than the decoder, which takes a length that
- * leads out of its message for what is left, and reads numbers of any length in quadratic time. What was counted may be cut into
- * pieces (`eachField`, `without`), for the decoder to be given a few at a time.
+ * The decoder makes an object of every message and a string of every entry, and of a kilobyte that
+ * was packed well there are tens of millions. So the bytes are walked once by protobuf's wire form,
+ * without making anything: each message and number is counted, and the first count past its bound
+ * ends it. The walk is also stricter than the decoder, which takes a length that leads out of its
+ * message for what is left, and reads numbers of any length in quadratic time. What was counted may
+ * be cut into pieces (`eachField`, `without`), for the decoder to be given a few at a time.
  *
- * The bounds are far above what there is. Go's runtime keeps a bucket for each stack and size: the largest profile of the tests,
- * of a parser with every allocation sampled, has 24,048 of them, of 23 frames on average, 616 locations and 287 strings. Allowed
- * are 131,072 samples of 64 frames on average; Go keeps 32 frames of a stack up to version 1.22, and 128 since. A profile at all bounds
+ * The bounds are far above what there is. Go's runtime keeps a bucket for each stack and size: the
+ * largest profile of the tests, of a parser with every allocation sampled, has 24,048 of them, of
+ * 23 frames on average, 616 locations and 287 strings. Allowed are 131,072 samples of 64 frames on
+ * average; Go keeps 32 frames of a stack up to version 1.22, and 128 since. A profile at all bounds
  * at once is read in 4 s, with 250 MB.
  */
 
@@ -75,7 +77,9 @@ const LENGTH_DELIMITED = 2;
 const LONGEST = 10;
 const LARGE = 5;
 
-/** Throws ReplayInputError where the bytes are no Profile message, or one of more than the bounds. */
+/**
+ * Throws ReplayInputError where the bytes are no Profile message, or one of more than the bounds.
+ */
 export function countProfile(bytes: Uint8Array): ProfileCounts {
   const walk = new Walk(bytes);
   walk.message(PROFILE, bytes.length);
@@ -165,7 +169,10 @@ class Walk {
   }
 }
 
-/** The fields of a message that was counted, one by one: its bytes begin at `from`, and those of its value are [start, end). */
+/**
+ * The fields of a message that was counted, one by one: its bytes begin at `from`, and those of its
+ * value are [start, end).
+ */
 export function eachField(
   b: Uint8Array,
   message: { readonly from: number; readonly to: number },
@@ -188,7 +195,10 @@ export function eachField(
   }
 }
 
-/** The fields of a message but those of some numbers, as a message of their own. Fields that are next to each other are not copied. */
+/**
+ * The fields of a message but those of some numbers, as a message of their own. Fields that are
+ * next to each other are not copied.
+ */
 export function without(
   b: Uint8Array,
   message: { readonly from: number; readonly to: number },

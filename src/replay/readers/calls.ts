@@ -164,8 +164,9 @@ export class Call {
 }
 
 /**
- * Behind the parenthesis of a C++ function's arguments: that behind its mangled name, or the second one of
- * `operator new(unsigned long)(24)`. What is looked at is read by `args` afterwards, or is no call: a line of many calls stays linear.
+ * Behind the parenthesis of a C++ function's arguments: that behind its mangled name, or the second
+ * one of `operator new(unsigned long)(24)`. What is looked at is read by `args` afterwards, or is
+ * no call: a line of many calls stays linear.
  */
 function argumentsOf(b: Uint8Array, at: number, end: number): number {
   let open = at;

@@ -5,11 +5,12 @@
  * without pointers. A name tells for sure what is built into the language; a struct of some package's does not tell what is in it, and
  * its objects stay plain.
  *
- * A recording has a few hundred types and a million lines, so names are interned by their bytes: one hash and one comparison each. The hash
- * begins with a random number, so that nobody can write names that all have the same one.
+ * A recording has a few hundred types and a million lines, so names are interned by their bytes:
+ * one hash and one comparison each. The hash begins with a random number, so that nobody can write
+ * names that all have the same one.
  *
- * A name is read once, from left to right, however deep it nests: what a struct has is what its fields have, and those of a
- * struct in it likewise.
+ * A name is read once, from left to right, however deep it nests: what a struct has is what its
+ * fields have, and those of a struct in it likewise.
  */
 
 import { Kind } from '../events.js';
@@ -95,7 +96,10 @@ class TypeName {
     return this.unknown || this.depth > 0 ? Kind.alloc : Kind.allocNoscan;
   }
 
-  /** Goes into a type that consists of others, if one is here: `[4]T` is a T, `struct { a T; b U }` begins with T. */
+  /**
+   * Goes into a type that consists of others, if one is here: `[4]T` is a T, `struct { a T; b U }`
+   * begins with T.
+   */
   private element(): boolean {
     const { name } = this;
     if (name.startsWith(STRUCT, this.at)) {

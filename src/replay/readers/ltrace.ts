@@ -32,8 +32,8 @@ class LtraceReader implements LineReader {
   private readonly n = new Numbers();
   private readonly call = new Call();
   /**
-   * By thread: its call that has not returned. The keys are words, not numbers: the engine hashes words with a secret, and
-   * numbers so that a recording's writer could make them all collide.
+   * By thread: its call that has not returned. The keys are words, not numbers: the engine hashes
+   * words with a secret, and numbers so that a recording's writer could make them all collide.
    */
   private readonly pending = new Map<string, Call>();
   private timed = false;

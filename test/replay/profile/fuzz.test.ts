@@ -1,6 +1,7 @@
 /**
- * Whatever comes in as a profile, a log or MemStats: a model that plays to its end by the rules of events.ts, or a
- * ReplayInputError that a client is told as one of bad input, never as a mistake of ours.
+ * Whatever comes in as a profile, a log or MemStats: a model that plays to its end by the rules of
+ * events.ts, or a ReplayInputError that a client is told as one of bad input, never as a mistake of
+ * ours.
  */
 
 import { gunzipSync, gzipSync } from 'node:zlib';

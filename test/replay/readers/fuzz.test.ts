@@ -1,6 +1,7 @@
 /**
- * Whatever comes in: a stream that keeps its promises (support.ts checks them) or a ReplayInputError that a client is told as one of bad
- * input, never as a mistake of ours; and the same for every way to cut the bytes into pieces.
+ * Whatever comes in: a stream that keeps its promises (support.ts checks them) or a
+ * ReplayInputError that a client is told as one of bad input, never as a mistake of ours; and the
+ * same for every way to cut the bytes into pieces.
  */
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';

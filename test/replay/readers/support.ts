@@ -14,7 +14,10 @@ export function recording(file: string): string {
 
 const NAMES = ['alloc', 'scan', 'noscan', 'realloc', 'free'];
 
-/** `['alloc', slot, size]`, `['free', slot]`, `['thread', index]`, `['time', ns]`, `['skip', events]`, `['collect', 0]`. */
+/**
+ * `['alloc', slot, size]`, `['free', slot]`, `['thread', index]`, `['time', ns]`, `['skip',
+ * events]`, `['collect', 0]`.
+ */
 export type Event = [string, number, number?];
 
 export class Collected implements RecordSink {
