@@ -11,6 +11,7 @@ const FILES = [
   'test/long/**/*.test.ts',
   'test/**/*model.test.ts',
   'test/attack/openapi-fuzz.test.ts',
+  'test/replay/*/fuzz.test.ts',
   'test/gc/{reach,snapshot}.test.ts',
   'test/heap/{recover,recover-gc,recover-many,scavenge-crash}.test.ts',
   'test/sched/{death,gc-death}.test.ts',

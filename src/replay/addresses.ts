@@ -14,8 +14,15 @@
  * place, and dead entries are also how reused addresses are counted. They cost memory that grows with the addresses that were ever
  * used, so beyond `MAX_DEAD` a rehash drops them, and the count becomes a lower bound.
  *
+ * Whoever writes a recording chooses its addresses, and could choose them so that they all belong
+ * at one place of a table whose hash is known: a million of them would take 10^12 steps. So each
+ * table hashes with random numbers of its own. What comes out does not depend on them, since
+ * nothing is told of the order of entries.
+ *
  * Invariant: an address is in at most one entry. Entry indices are valid until the next `insert`. Owned by one reader.
  */
+
+import { grown } from './grown.js';
 
 export const DEAD = 1;
 export const FIRST = 2;
@@ -36,6 +43,14 @@ export class AddressTable {
   private used = 0;
   /** Dead entries were dropped: reuse of what they named goes unseen. */
   forgot = false;
+  private readonly timesLo: number;
+  private readonly timesHi: number;
+
+  constructor() {
+    const random = crypto.getRandomValues(new Int32Array(2));
+    this.timesLo = random[0] | 1;
+    this.timesHi = random[1] | 1;
+  }
 
   /** Where the address is, or -1. */
   find(lo: number, hi: number): number {
@@ -79,10 +94,13 @@ export class AddressTable {
     e[i + STATE] = state;
   }
 
-  /** Fibonacci hashing: addresses are multiples of 16 next to each other, and the product's high bits spread them. */
+  /**
+   * Both halves times numbers that nobody knows, then Fibonacci hashing: addresses are multiples of
+   * 16 next to each other, and the last product's high bits spread them.
+   */
   private home(lo: number, hi: number): number {
-    const h = Math.imul(lo ^ Math.imul(hi, 0x85ebca6b), 0x9e3779b1);
-    return (((h ^ (h >>> 15)) >>> 0) >>> this.shift) * WORDS;
+    const h = Math.imul(lo, this.timesLo) ^ Math.imul(hi, this.timesHi);
+    return (Math.imul(h ^ (h >>> 16), 0x9e3779b1) >>> this.shift) * WORDS;
   }
 
   private rehash(): void {
@@ -96,10 +114,25 @@ export class AddressTable {
       this.capacity *= 2;
       this.shift--;
     }
-    this.entries = new Int32Array(this.capacity * WORDS);
+    this.entries = grown(new Int32Array(0), this.capacity * WORDS);
     for (let i = 0; i < old.length; i += WORDS) {
       const state = old[i + STATE];
       if (state !== 0 && (keep || (state & STATE_MASK) !== DEAD)) this.place(old[i], old[i + 1], state);
     }
+  }
+
+  /**
+   * Steps from where the worst of the entries belongs to where it is: what a lookup may take. For
+   * tests.
+   */
+  longestProbe(): number {
+    const e = this.entries;
+    let longest = 0;
+    for (let i = 0; i < e.length; i += WORDS) {
+      if (e[i + STATE] === 0) continue;
+      const steps = (i - this.home(e[i], e[i + 1])) / WORDS;
+      longest = Math.max(longest, steps < 0 ? steps + this.capacity : steps);
+    }
+    return longest;
   }
 }

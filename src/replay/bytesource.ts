@@ -8,6 +8,9 @@ import type { IngestLimits } from './ingest.js';
 /** Text below which its ratio to the packed bytes does not matter: a program may repeat itself for a while. */
 const RATIO_FROM = 256 * 2 ** 20;
 
+/** Bytes that are handed on at least, where there are as many. */
+const PIECE = 4096;
+
 export function damaged(report: IngestReport, why: string): ReplayInputError {
   return new ReplayInputError(
     'replay-damaged',
@@ -32,7 +35,16 @@ export class ByteSource implements AsyncIterable<Uint8Array> {
 
   /** The next `n` bytes, which stay where they are; fewer at the end of the file. */
   async peek(n: number): Promise<Uint8Array> {
-    while (this.rest.length < n && (await this.more())) {}
+    if (this.rest.length < n) {
+      // Put together once: whoever sends a byte at a time shall not have each copied as often.
+      const pieces = [this.rest];
+      let have = this.rest.length;
+      for (let piece = await this.more(); piece !== undefined; piece = have < n ? await this.more() : undefined) {
+        pieces.push(piece);
+        have += piece.length;
+      }
+      this.rest = pieces.length === 1 ? this.rest : Buffer.concat(pieces, have);
+    }
     return this.rest.subarray(0, n);
   }
 
@@ -43,8 +55,15 @@ export class ByteSource implements AsyncIterable<Uint8Array> {
     return taken;
   }
 
+  /** Bytes that were taken and are not wanted: they come again. */
+  putBack(bytes: Uint8Array): void {
+    this.rest = this.rest.length === 0 ? bytes : Buffer.concat([bytes, this.rest]);
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-    while (this.rest.length > 0 || (await this.more())) {
+    // Whoever sends a byte at a time shall not have each unpacked by itself: every piece costs a
+    // trip to another thread.
+    while ((await this.peek(PIECE)).length > 0) {
       const chunk = this.rest;
       this.rest = new Uint8Array(0);
       yield chunk;
@@ -78,18 +97,18 @@ export class ByteSource implements AsyncIterable<Uint8Array> {
     await this.input.return?.();
   }
 
-  private async more(): Promise<boolean> {
-    if (this.done) return false;
+  /** The next piece of the file. */
+  private async more(): Promise<Uint8Array | undefined> {
+    if (this.done) return undefined;
     const next = await this.input.next();
     if (next.done) {
       this.done = true;
-      return false;
+      return undefined;
     }
     this.report.bytes += next.value.length;
     if (this.report.bytes > this.limits.bytes) {
       throw new ReplayInputError('replay-too-large', `the recording has more than ${this.limits.bytes} bytes`);
     }
-    this.rest = this.rest.length === 0 ? next.value : Buffer.concat([this.rest, next.value]);
-    return true;
+    return next.value;
   }
 }

@@ -5,7 +5,9 @@
  * cut off yields everything that can still be unpacked, and the report says `truncated`; damaged input is an error. How much may come
  * out is bounded, in total and by its ratio to what went in.
  *
- * zstd.ts says how that is unpacked, by Node where it can.
+ * Each kind has a checksum of what was packed, and text that has another is an error: gzip's and
+ * zstd's are looked at by zlib, that of a zip archive by zip.ts. zstd.ts says how that is unpacked,
+ * by Node where it can.
  */
 
 import * as zlib from 'node:zlib';
@@ -66,13 +68,16 @@ function unpack(head: Uint8Array, bytes: ByteSource, report: IngestReport): Asyn
 
 async function* unpackZip(bytes: ByteSource, report: IngestReport): AsyncGenerator<Uint8Array> {
   const entry = await ZipEntry.read(bytes);
-  if (entry.deflated) yield* unpackZlib(zlib.createInflateRaw({ chunkSize: TEXT }), bytes, bytes, report);
-  else yield* entry.stored(bytes, report);
+  const text = entry.deflated
+    ? unpackZlib(zlib.createInflateRaw({ chunkSize: TEXT }), bytes, bytes, report)
+    : entry.stored(bytes, report);
+  yield* entry.checked(text, bytes, report);
 }
 
 /**
- * Drives one of zlib's streams by hand: a piece in, wait, everything that came out. An async iterator over the stream would lose, at an
- * error, what came out before it; and that is the part of a cut file that can still be read.
+ * Drives one of zlib's streams by hand: a piece in, wait, everything that came out. An async
+ * iterator over the stream would lose, at an error, what came out before it; and that is the part
+ * of a cut file that can still be read. What follows the end of the packed data is put back.
  */
 async function* unpackZlib(
   stream: zlib.Gunzip | zlib.InflateRaw,
@@ -109,6 +114,8 @@ async function* unpackZlib(
       else stream.write(piece, () => resolve());
     });
   try {
+    /** Bytes of the chunks before. */
+    let before = 0;
     for await (const chunk of packed) {
       for (let at = 0; at < chunk.length && failure === undefined && !ended; at += PIECE) {
         await feed(chunk.subarray(at, at + PIECE));
@@ -116,7 +123,9 @@ async function* unpackZlib(
         out = [];
         pending = 0;
         yield* texts;
+        if (ended && packed === limits) limits.putBack(chunk.subarray(stream.bytesWritten - before));
       }
+      before += chunk.length;
       if (failure !== undefined || ended) break;
     }
     if (failure === undefined && !ended) await feed(undefined);

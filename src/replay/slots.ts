@@ -17,9 +17,15 @@
 
 import { AddressTable, DEAD, FIRST, REUSED, STATE_MASK } from './addresses.js';
 import { type IngestReport, Kind, MAX_SLOTS, ReplayInputError } from './events.js';
+import { grown } from './grown.js';
 import { type RecordSink, RecordWriter } from './records.js';
 
 const MIN_SLOTS = 1 << 12;
+/**
+ * Thread ids that are told apart: as many as Linux can have (PID_MAX_LIMIT). A table of them has
+ * 100 MB.
+ */
+export const MAX_THREADS = 1 << 22;
 
 /** ns: a hundred days. What lies further apart are not two times of one recording. */
 const MAX_DURATION = 100 * 86_400e9;
@@ -45,7 +51,9 @@ export class SlotTable {
   private count = 0;
   private thread = 0;
   private lastThread = 0;
-  private readonly threads = new Map<number, number>();
+  /** From ids to dense indices. */
+  private readonly ids = new AddressTable();
+  private threads = 0;
   private threadId = Number.NaN;
   /** The first recorded time, and ns from it to the last end. */
   private timed = false;
@@ -64,12 +72,21 @@ export class SlotTable {
   setThread(id: number): void {
     if (id === this.threadId) return;
     this.threadId = id;
-    let index = this.threads.get(id);
-    if (index === undefined) {
-      index = this.threads.size;
-      this.threads.set(id, index);
+    const lo = id | 0;
+    const hi = Math.floor(id / 0x1_0000_0000) | 0;
+    const entry = this.ids.find(lo, hi);
+    if (entry >= 0) {
+      this.thread = this.ids.state(entry) - FIRST;
+      return;
     }
-    this.thread = index;
+    if (this.threads === MAX_THREADS) {
+      throw new ReplayInputError(
+        'replay-too-large',
+        `the recording names more than ${MAX_THREADS} threads: no system has so many`,
+      );
+    }
+    this.thread = this.threads++;
+    this.ids.insert(lo, hi, this.thread + FIRST);
   }
 
   /** What follows began at this time: ns, of any epoch, as two halves. The stream begins at the first one. */
@@ -181,7 +198,7 @@ export class SlotTable {
     this.writer.end();
     r.durationNs = this.timed ? this.writer.time : null;
     r.events = this.events;
-    r.threads = Math.max(1, this.threads.size);
+    r.threads = Math.max(1, this.threads);
     r.slots = this.writer.slots;
   }
 
@@ -296,12 +313,8 @@ export class SlotTable {
       );
     }
     if (slot === this.sizes.length) {
-      const sizes = new Float64Array(slot * 2);
-      sizes.set(this.sizes);
-      this.sizes = sizes;
-      const owners = new Int32Array(slot * 2);
-      owners.set(this.owners);
-      this.owners = owners;
+      this.sizes = grown(this.sizes, slot * 2);
+      this.owners = grown(this.owners, slot * 2);
     }
     this.writer.slots = slot + 1;
     return slot;
@@ -309,9 +322,9 @@ export class SlotTable {
 
   private growRing(): void {
     const old = this.ring;
-    const grown = new Int32Array(old.length * 2);
-    for (let i = 0; i < this.count; i++) grown[i] = old[(this.head + i) & (old.length - 1)];
-    this.ring = grown;
+    const ring = grown(old, old.length * 2);
+    for (let i = 0; i < this.count; i++) ring[i] = old[(this.head + i) & (old.length - 1)];
+    this.ring = ring;
     this.head = 0;
   }
 }

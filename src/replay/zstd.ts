@@ -9,6 +9,7 @@
 import { Decompress } from 'fzstd';
 import { type ByteSource, damaged } from './bytesource.js';
 import { type IngestReport, ReplayInputError } from './events.js';
+import { Xxh64 } from './xxh64.js';
 
 /** What the zstd tool accepts without being asked for more. */
 const MAX_WINDOW = 128 * 2 ** 20;
@@ -53,7 +54,7 @@ export async function* unpackZstd(
 }
 
 /** Decodes the blocks of one frame. */
-export type FrameDecoder = (blocks: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
+export type FrameDecoder = (blocks: FrameBlocks) => AsyncIterable<Uint8Array>;
 
 interface FrameHeader {
   /** Bytes of the header. */
@@ -85,15 +86,21 @@ function frameHeader(b: Uint8Array, report: IngestReport): FrameHeader {
 }
 
 /** A frame's bytes, a block at a time: its header with the first one, its checksum at last. */
-class FrameBlocks implements AsyncIterable<Uint8Array> {
+export class FrameBlocks implements AsyncIterable<Uint8Array> {
   private readonly bytes: ByteSource;
   private readonly frame: FrameHeader;
   /** The frame was there to its end. */
   whole = false;
+  /** What its checksum is, once it was read; null: it has none. */
+  checksum: number | null = null;
 
   constructor(bytes: ByteSource, frame: FrameHeader) {
     this.bytes = bytes;
     this.frame = frame;
+  }
+
+  get hasChecksum(): boolean {
+    return this.frame.checksum;
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
@@ -109,26 +116,29 @@ class FrameBlocks implements AsyncIterable<Uint8Array> {
       if (block.length < size) return;
       const checksum = last && frame.checksum ? await bytes.take(4) : new Uint8Array(0);
       this.whole = last && (!frame.checksum || checksum.length === 4);
+      if (checksum.length === 4) this.checksum = Buffer.from(checksum).readUInt32LE(0);
       yield Buffer.concat([begin, block, checksum]);
     }
   }
 }
 
-/** Decodes a frame by fzstd, which does not look at checksums. */
-export async function* decodeFrame(
-  blocks: AsyncIterable<Uint8Array>,
-  report: IngestReport,
-): AsyncGenerator<Uint8Array> {
+/** Decodes a frame by fzstd, which does not look at checksums: that is done here. */
+export async function* decodeFrame(blocks: FrameBlocks, report: IngestReport): AsyncGenerator<Uint8Array> {
   const texts: Uint8Array[] = [];
   const decoder = new Decompress((text) => texts.push(text));
+  const hash = new Xxh64();
   for await (const block of blocks) {
     try {
       decoder.push(block);
     } catch (error) {
       throw damaged(report, (error as Error).message);
     }
+    if (blocks.hasChecksum) for (const text of texts) hash.update(text);
     yield* texts;
     texts.length = 0;
+  }
+  if (blocks.checksum !== null && blocks.checksum !== hash.low32()) {
+    throw damaged(report, "the checksum of a frame is another than its text's");
   }
 }
 

@@ -295,9 +295,10 @@ export const ERRORS = {
     status: 413,
     title: 'The recording is too large',
     meaning:
-      'The recording, or what it unpacks to, has more bytes than the server reads: GOHEAP_REPLAY_UPLOAD, GOHEAP_REPLAY_TEXT.',
+      'The recording, or what it unpacks to, has more bytes than the server reads (GOHEAP_REPLAY_UPLOAD, GOHEAP_REPLAY_TEXT), ' +
+      'or more of something than any program has: threads, or samples, frames or strings of a heap profile.',
     remedy:
-      'Pack it (gzip, zstd), record a shorter run, or start the server with higher limits. Nothing of it was kept.',
+      '`detail` says what there is too much of. Pack it (gzip, zstd), record a shorter run, or start the server with higher limits. Nothing of it was kept.',
   },
   'replay-bomb': {
     status: 413,

@@ -1,12 +1,13 @@
 /** Files as they come: packed, cut off, damaged, hostile. */
 import { readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
-import { deflateRawSync, gzipSync } from 'node:zlib';
+import { crc32, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { decompress } from '../../src/replay/decompress.js';
 import { newIngestReport } from '../../src/replay/events.js';
 import { DEFAULT_LIMITS } from '../../src/replay/ingest.js';
 import { inPieces, type Reading, read, readFile, readText, recording } from './readers/support.js';
+import { zip } from './zip.js';
 
 const TEXT = '= Start\n+ 0x1000 0x10\n+ 0x2000 0x20\n- 0x1000\n= End\n';
 
@@ -15,31 +16,6 @@ async function unpacked(path: string): Promise<Buffer> {
   const source = inPieces(readFileSync(path));
   for await (const piece of decompress(source, DEFAULT_LIMITS, newIngestReport(''))) pieces.push(piece);
   return Buffer.concat(pieces);
-}
-
-interface ZipKind {
-  stored?: boolean;
-  streamed?: boolean;
-  flags?: number;
-  method?: number;
-}
-
-/** A zip archive of one file, as streaming writers make it: sizes behind the data where `streamed`. */
-function zip(data: Buffer, { stored, streamed, flags = 0, method = stored ? 0 : 8 }: ZipKind = {}): Buffer {
-  const packed = stored ? data : deflateRawSync(data);
-  const header = Buffer.alloc(30);
-  header.write('PK\x03\x04', 'latin1');
-  header.writeUInt16LE(flags | (streamed ? 8 : 0), 6);
-  header.writeUInt16LE(method, 8);
-  header.writeUInt32LE(streamed ? 0 : packed.length, 18);
-  header.writeUInt16LE(8, 26);
-  header.writeUInt16LE(4, 28);
-  return Buffer.concat([
-    header,
-    Buffer.from('name.txtEXTR'),
-    packed,
-    Buffer.from('PK\x01\x02 the directory, which is not read'),
-  ]);
 }
 
 describe('packed by', () => {
@@ -59,7 +35,10 @@ describe('packed by', () => {
       same(await read(inPieces(gzipSync(text), piece)), 'gzip');
       same(await read(inPieces(zip(text), piece)), 'zip');
     }
-    same(await read(inPieces(zip(text, { streamed: true }), 999)), 'zip');
+    for (const piece of [0, 7, 999]) {
+      same(await read(inPieces(zip(text, { streamed: true }), piece)), 'zip');
+      same(await read(inPieces(zip(text, { streamed: true, signed: false }), piece)), 'zip');
+    }
     same(await read(inPieces(zip(text, { stored: true }), 999)), 'zip');
   });
 
@@ -112,6 +91,30 @@ describe('cut off', () => {
   });
 });
 
+test('a bit of a packed file is another: it is refused, or nothing has changed', async () => {
+  const zst = readFileSync(recording('jq-small.bpftrace.txt.zst'));
+  const text = await unpacked(recording('jq-small.bpftrace.txt.zst'));
+  const plain = await read(inPieces(text));
+  for (const packed of [zst, gzipSync(text), zip(text), zip(text, { streamed: true }), zip(text, { stored: true })]) {
+    let refused = 0;
+    // Headers and the end, and places between.
+    const step = Math.ceil(packed.length / 150);
+    const places = Array.from({ length: 150 }, (_, i) => i * step).concat([1, 2, 3, 4, 5, 6, 7, 8, 9, 14, 18]);
+    for (const at of places.filter((place) => place < packed.length)) {
+      const damaged = Buffer.from(packed);
+      damaged[at] ^= 1 << (at & 7);
+      try {
+        const { report, words } = await read(inPieces(damaged));
+        if (!report.truncated && report.compression !== 'none') expect(words, `byte ${at}`).toEqual(plain.words);
+      } catch (error) {
+        expect(error, `byte ${at}`).toMatchObject({ name: 'ReplayInputError' });
+        refused++;
+      }
+    }
+    expect(refused).toBeGreaterThan(100);
+  }
+});
+
 describe('refused', () => {
   const rejects = (reading: Promise<unknown>, code: string, message: RegExp) =>
     expect(reading).rejects.toMatchObject({ name: 'ReplayInputError', code, message: expect.stringMatching(message) });
@@ -154,6 +157,27 @@ describe('refused', () => {
       const packed = readFileSync(recording(file));
       await rejects(read(inPieces(Buffer.concat([packed, trailing]))), 'replay-damaged', /header|frame/);
     }
+  });
+
+  test('text that is another than its checksum says', async () => {
+    const text = Buffer.from(TEXT.repeat(50));
+    const wrong = { crc: crc32(text) ^ 1 };
+    for (const piece of [0, 1, 100]) {
+      await rejects(read(inPieces(zip(text, wrong), piece)), 'replay-damaged', /CRC/);
+      await rejects(read(inPieces(zip(text, { ...wrong, stored: true }), piece)), 'replay-damaged', /CRC/);
+      await rejects(read(inPieces(zip(text, { ...wrong, streamed: true }), piece)), 'replay-damaged', /CRC/);
+      const unsigned = zip(text, { ...wrong, streamed: true, signed: false });
+      await rejects(read(inPieces(unsigned, piece)), 'replay-damaged', /CRC/);
+    }
+    const gz = gzipSync(text);
+    gz[gz.length - 8] ^= 1;
+    await rejects(read(inPieces(gz)), 'replay-damaged', /data check/);
+    gz[gz.length - 8] ^= 1;
+    gz[gz.length - 4] ^= 1;
+    await rejects(read(inPieces(gz)), 'replay-damaged', /length check/);
+    const zst = Buffer.from(readFileSync(recording('jq-small.bpftrace.txt.zst')));
+    zst[zst.length - 1] ^= 1;
+    await rejects(read(inPieces(zst)), 'replay-damaged', /checksum/);
   });
 
   test('zip archives that cannot be read as they stream by', async () => {

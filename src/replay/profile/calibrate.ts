@@ -21,6 +21,8 @@ import type { RateModel } from './model.js';
 
 /** GOGC's floor of the heap goal at 100: below it, NextGC says nothing of the live heap. */
 const MIN_GOAL = 4 << 20;
+/** Forced collections that are played: more than a stream has room for. */
+const MAX_FORCED = 1 << 20;
 /** Volumes that differ by more than this are worth a note. */
 const DIFFERENT = 0.05;
 
@@ -119,6 +121,10 @@ export function calibrateFromMemStats(model: RateModel, stats: GoMemStats, gogc 
   } else {
     notes.push('NextGC is at its floor, and does not tell how much is alive.');
   }
-  const forced = Array.from({ length: NumForcedGC }, (_, i) => ({ at: (i + 1) / NumForcedGC }));
+  const times = Math.min(MAX_FORCED, Math.floor(NumForcedGC));
+  if (times < Math.floor(NumForcedGC)) {
+    notes.push(`The program forced ${NumForcedGC} collections: ${times} of them, evenly spread, are played.`);
+  }
+  const forced = Array.from({ length: times }, (_, i) => ({ at: (i + 1) / times }));
   return { ...model, youngLife, forced, notes };
 }

@@ -61,6 +61,9 @@ export interface GcTrace {
   readonly otherProcesses: number;
 }
 
+/** Cycles of a log: a month of two a second. */
+const MAX_CYCLES = 1 << 22;
+
 const T = String.raw`(\d{1,12}(?:\.\d{1,9})?)`;
 const N = String.raw`(\d{1,9})`;
 const LINE = new RegExp(
@@ -91,7 +94,14 @@ function cycle(m: RegExpMatchArray): GcCycle {
 export function parseGctrace(text: string): GcTrace {
   const processes: GcCycle[][] = [];
   let last = Number.POSITIVE_INFINITY;
+  let count = 0;
   for (const match of text.matchAll(LINE)) {
+    if (count++ === MAX_CYCLES) {
+      throw new ReplayInputError(
+        'replay-too-large',
+        `the log has more than ${MAX_CYCLES} lines of gctrace: give a part of it`,
+      );
+    }
     const c = cycle(match);
     if (c.number <= last) processes.push([]);
     last = c.number;

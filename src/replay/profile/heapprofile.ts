@@ -13,6 +13,9 @@
 import { ReplayInputError } from '../events.js';
 import type { GoMemStats } from './memstats-text.js';
 
+/** Function names at one place of the code, innermost first: several where calls were inlined. */
+export type Location = readonly string[];
+
 export interface ProfileBucket {
   /** Bytes of an object, the slot's. */
   readonly size: number;
@@ -20,8 +23,12 @@ export interface ProfileBucket {
   readonly allocBytes: number;
   readonly inuseObjects: number;
   readonly inuseBytes: number;
-  /** Function names, innermost first; empty where the profile has none. Go 1.19 keeps 32 frames: the outermost may be missing. */
-  readonly stack: readonly string[];
+  /**
+   * The stack by locations, innermost first; empty where the profile has none. Buckets share their
+   * locations, so that a stack costs as many references as it has frames. Go 1.19 keeps 32 of them:
+   * the outermost may be missing.
+   */
+  readonly stack: readonly Location[];
 }
 
 export interface HeapProfile {
@@ -80,33 +87,61 @@ export function select(profile: HeapProfile, selection: Selection): readonly Pro
   const focus = pattern(selection.focus, 'focus');
   const ignore = pattern(selection.ignore, 'ignore');
   if (focus === null && ignore === null) return profile.buckets;
-  return profile.buckets.filter(
-    ({ stack }) =>
-      (focus === null || stack.some((name) => focus.test(name))) &&
-      !(ignore !== null && stack.some((name) => ignore.test(name))),
-  );
+  const focused = focus === null ? null : new Matcher(focus);
+  const ignored = ignore === null ? null : new Matcher(ignore);
+  return profile.buckets.filter(({ stack }) => (focused?.anyOf(stack) ?? true) && !ignored?.anyOf(stack));
+}
+
+/** Looks at each location once, however many stacks have it. */
+class Matcher {
+  private readonly pattern: RegExp;
+  private readonly known = new Map<Location, boolean>();
+
+  constructor(pattern: RegExp) {
+    this.pattern = pattern;
+  }
+
+  anyOf(stack: readonly Location[]): boolean {
+    return stack.some((location) => this.at(location));
+  }
+
+  private at(location: Location): boolean {
+    let matches = this.known.get(location);
+    if (matches === undefined) {
+      matches = location.some((name) => this.pattern.test(name));
+      this.known.set(location, matches);
+    }
+    return matches;
+  }
 }
 
 export function sums(profile: HeapProfile, selection: Selection = {}): ProfileSums {
-  const bySize = new Map<number, SizeSum>();
+  const buckets = select(profile, selection);
+  // Not a Map of sizes: whoever writes a profile can choose numbers that all have the same hash.
+  const bySize = Array.from(buckets, (_, i) => i).sort((a, b) => buckets[a].size - buckets[b].size);
+  const sizes: SizeSum[] = [];
+  const sumOf = new Array<SizeSum>(buckets.length);
+  for (const i of bySize) {
+    const { size } = buckets[i];
+    if (sizes.at(-1)?.size !== size) sizes.push({ size, allocObjects: 0, inuseObjects: 0 });
+    sumOf[i] = sizes[sizes.length - 1];
+  }
   let allocBytes = 0;
   let inuseBytes = 0;
   let variance = 0;
   let varianceObjects = 0;
-  for (const bucket of select(profile, selection)) {
+  for (let i = 0; i < buckets.length; i++) {
+    const bucket = buckets[i];
+    const sum = sumOf[i];
     const { size } = bucket;
-    let sum = bySize.get(size);
-    if (sum === undefined) {
-      sum = { size, allocObjects: 0, inuseObjects: 0 };
-      bySize.set(size, sum);
-    }
     // From the bytes: objects are rounded to whole ones in each bucket, which weighs when they are few and large.
     sum.allocObjects += bucket.allocBytes / size;
     sum.inuseObjects += bucket.inuseBytes / size;
     allocBytes += bucket.allocBytes;
     inuseBytes += bucket.inuseBytes;
     if (profile.rate > 1) {
-      const p = 1 - Math.exp(-size / profile.rate);
+      // Not 1 - exp: of a small size at a large rate that is 0.
+      const p = -Math.expm1(-size / profile.rate);
       // n objects seen with probability p each, and standing for 1 / p: variance n (1 - p) / p.
       const objects = ((bucket.allocBytes / size) * (1 - p)) / p;
       variance += objects * size * size;
@@ -119,7 +154,6 @@ export function sums(profile: HeapProfile, selection: Selection = {}): ProfileSu
       `the profile says that ${allocBytes} bytes were allocated: no program does, the file is damaged`,
     );
   }
-  const sizes = [...bySize.values()].sort((a, b) => a.size - b.size);
   const allocObjects = sizes.reduce((n, s) => n + s.allocObjects, 0);
   return {
     sizes,

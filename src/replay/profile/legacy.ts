@@ -8,13 +8,17 @@
  *     # runtime.MemStats
  *     # Alloc = 4903856
  *
- * Unlike profile.proto it holds what was sampled, unscaled: the scaling is ours, and the same as `go tool pprof`'s, by the mean size of a
- * bucket. Other allocators' profilers write the same first line with another word after the @, and mean other things.
+ * Unlike profile.proto it holds what was sampled, unscaled: the scaling is ours, and the same as
+ * `go tool pprof`'s, by the mean size of a bucket. The text is read line by line, and what it may
+ * hold is bounded as in profile.proto. Other allocators' profilers write the same first line with
+ * another word after the @, and mean other things.
  */
 
 import { ReplayInputError } from '../events.js';
-import type { HeapProfile, ProfileBucket } from './heapprofile.js';
+import type { HeapProfile, Location, ProfileBucket } from './heapprofile.js';
+import { type NumberedLine, numberedLines } from './lines.js';
 import { parseMemStatsLines } from './memstats-text.js';
+import { MAX_STRING, PROFILE_BOUNDS, tooMany } from './wire.js';
 
 const MAGIC = 'heap profile: ';
 const COUNTS = String.raw`(\d{1,19}): (-?\d{1,19}) \[(\d{1,19}): (-?\d{1,19})\] @`;
@@ -55,7 +59,7 @@ function header(line: string): number {
 /** Buckets as they are built: the stack follows its counts. */
 interface Open {
   counts: number[];
-  stack: string[];
+  stack: Location[];
 }
 
 function bucket({ counts, stack }: Open, rate: number): ProfileBucket | null {
@@ -73,55 +77,94 @@ function bucket({ counts, stack }: Open, rate: number): ProfileBucket | null {
   };
 }
 
-/** @param content decompressed, beginning with "heap profile: " @throws ReplayInputError */
-export function readLegacyProfile(content: Uint8Array): Omit<HeapProfile, 'bytes' | 'textBytes' | 'compression'> {
-  const text = new TextDecoder('utf-8').decode(content);
-  const lines = text.split('\n');
-  const rate = header(lines[0].trimEnd());
-  const buckets: ProfileBucket[] = [];
-  let open: Open | null = null;
-  const close = (): void => {
-    const done = open === null ? null : bucket(open, rate);
-    if (done !== null) buckets.push(done);
-    open = null;
-  };
-  let i = 1;
-  for (; i < lines.length; i++) {
-    const line = lines[i].trimEnd();
-    if (line.startsWith('# runtime.MemStats')) break;
-    if (line === '') continue;
-    if (line.startsWith('#')) {
-      const name = FRAME.exec(line)?.[1];
-      if (name !== undefined) (open as Open | null)?.stack.push(name);
-      continue;
+/** Reads the lines up to the MemStats, and leaves those. */
+class LegacyReader {
+  readonly buckets: ProfileBucket[] = [];
+  private readonly lines: Iterator<NumberedLine, undefined>;
+  private readonly rate: number;
+  private count = 0;
+  /** By name: one location for all frames of it. */
+  private readonly locations = new Map<string, Location>();
+  private open: Open | null = null;
+
+  constructor(lines: Iterator<NumberedLine, undefined>, rate: number) {
+    this.lines = lines;
+    this.rate = rate;
+  }
+
+  read(): void {
+    for (let next = this.lines.next(); !next.done; next = this.lines.next()) {
+      const { text } = next.value;
+      if (text.startsWith('# runtime.MemStats')) break;
+      // What cgo programs on Linux have after the profile: /proc/self/maps.
+      if (text.startsWith('MAPPED_LIBRARIES:') || text.startsWith('--- Memory map: ---')) break;
+      if (text.startsWith('#')) this.frame(text);
+      else {
+        this.close();
+        this.open = this.counts(next.value);
+      }
     }
-    // What cgo programs on Linux have after the profile: /proc/self/maps.
-    if (line.startsWith('MAPPED_LIBRARIES:') || line.startsWith('--- Memory map: ---')) break;
-    close();
-    const match = BUCKET.exec(line);
-    if (match === null) throw wrong(i + 1, line, 'not "n: bytes [n: bytes] @ addresses"');
+    this.close();
+  }
+
+  private close(): void {
+    const done = this.open === null ? null : bucket(this.open, this.rate);
+    if (done !== null) this.buckets.push(done);
+    this.open = null;
+  }
+
+  private frame(text: string): void {
+    const name = FRAME.exec(text)?.[1];
+    if (name === undefined || this.open === null) return;
+    let location = this.locations.get(name);
+    if (location === undefined) {
+      const { functions } = PROFILE_BOUNDS;
+      if (this.locations.size === functions.most) throw tooMany(functions.what, functions.most);
+      if (name.length > MAX_STRING) throw tooMany('characters in the name of a function', MAX_STRING);
+      location = [name];
+      this.locations.set(name, location);
+    }
+    this.open.stack.push(location);
+  }
+
+  private counts({ text, number }: NumberedLine): Open {
+    const { samples } = PROFILE_BOUNDS;
+    if (this.count++ === samples.most) throw tooMany(samples.what, samples.most);
+    const match = BUCKET.exec(text);
+    if (match === null) throw wrong(number, text, 'not "n: bytes [n: bytes] @ addresses"');
     const counts = match.slice(2, 6).map(Number);
     if (match[1] !== '' || counts.some((n) => n < 0)) {
       throw new ReplayInputError(
         'replay-profile-negative',
-        `line ${i + 1} of the profile has negative counts: this is the difference of two profiles; give the two themselves`,
+        `line ${number} of the profile has negative counts: this is the difference of two profiles; give the two themselves`,
       );
     }
     if (counts.some((n) => n > Number.MAX_SAFE_INTEGER)) {
       throw new ReplayInputError(
         'replay-profile-implausible',
-        `line ${i + 1} of the profile says ${Math.max(...counts)}: the file is damaged`,
+        `line ${number} of the profile says ${Math.max(...counts)}: the file is damaged`,
       );
     }
-    open = { counts, stack: [] };
+    return { counts, stack: [] };
   }
-  close();
+}
+
+/** @param content decompressed, beginning with "heap profile: " @throws ReplayInputError */
+export function readLegacyProfile(content: Uint8Array): Omit<HeapProfile, 'bytes' | 'textBytes' | 'compression'> {
+  const lines = numberedLines(content);
+  const rate = header(lines.next().value?.text ?? '');
+  const reader = new LegacyReader(lines, rate);
+  reader.read();
   return {
     form: 'legacy text',
     rate,
     timeNs: null,
     durationNs: 0,
-    buckets,
-    memStats: parseMemStatsLines(lines.slice(i)),
+    buckets: reader.buckets,
+    memStats: parseMemStatsLines(texts(lines)),
   };
+}
+
+function* texts(lines: Iterable<NumberedLine>): Generator<string> {
+  for (const { text } of lines) yield text;
 }

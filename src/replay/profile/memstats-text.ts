@@ -10,6 +10,7 @@
 
 import type { GCMemStats } from '../../gc/memstats.js';
 import { ReplayInputError } from '../events.js';
+import { linesOf } from './lines.js';
 
 /** Fields by Go's names, those that the text had. */
 export type GoMemStats = Partial<GCMemStats>;
@@ -47,6 +48,8 @@ const ARRAYS = new Set(['PauseNs', 'PauseEnd']);
 const PAIRS = new Set(['Stack', 'MSpan', 'MCache']);
 
 const LINE = /^# (\w{1,40}) = (.*)$/;
+/** Entries of an array: Go keeps the last 256 pauses. */
+const ENTRIES = 256;
 
 /** A number of these statistics: not negative. */
 function number(text: unknown): number | null {
@@ -55,20 +58,23 @@ function number(text: unknown): number | null {
 }
 
 function array(values: unknown[]): number[] {
-  return values.map(number).filter((n): n is number => n !== null);
+  return values
+    .slice(0, ENTRIES)
+    .map(number)
+    .filter((n): n is number => n !== null);
 }
 
 /** @returns null where the lines hold none of it */
-export function parseMemStatsLines(lines: readonly string[]): GoMemStats | null {
+export function parseMemStatsLines(lines: Iterable<string>): GoMemStats | null {
   const out: Record<string, number | number[]> = {};
   for (const line of lines) {
     const match = LINE.exec(line.trimEnd());
     if (match === null) continue;
     const [, name, value] = match;
     if (ARRAYS.has(name)) {
-      out[name] = array(value.replace(/^\[|\]$/g, '').split(' '));
+      out[name] = array(value.replace(/^\[|\]$/g, '').split(' ', ENTRIES));
     } else if (PAIRS.has(name)) {
-      const [inuse, sys] = value.split(' / ').map(number);
+      const [inuse, sys] = value.split(' / ', 2).map(number);
       if (inuse !== null && inuse !== undefined) out[`${name}Inuse`] = inuse;
       if (sys !== null && sys !== undefined) out[`${name}Sys`] = sys;
     } else if (NUMBERS.has(name)) {
@@ -99,7 +105,7 @@ function parseObject(text: string): GoMemStats | null {
 
 /** @throws ReplayInputError where the text holds no MemStats */
 export function parseMemStats(text: string): GoMemStats {
-  const stats = text.trimStart().startsWith('{') ? parseObject(text) : parseMemStatsLines(text.split('\n'));
+  const stats = text.trimStart().startsWith('{') ? parseObject(text) : parseMemStatsLines(linesOf(Buffer.from(text)));
   if (stats === null) {
     throw new ReplayInputError(
       'replay-memstats-empty',

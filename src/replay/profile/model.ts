@@ -153,9 +153,9 @@ export function modelFromTwo(a: HeapProfile, b: HeapProfile, options: ModelOptio
   const before = sums(first, options);
   const after = sums(second, options);
   const old = new Map(before.sizes.map((s) => [s.size, s]));
+  const still = new Set(after.sizes.map((s) => s.size));
   for (const s of before.sizes) {
-    if (!after.sizes.some((t) => t.size === s.size))
-      after.sizes.push({ size: s.size, allocObjects: 0, inuseObjects: 0 });
+    if (!still.has(s.size)) after.sizes.push({ size: s.size, allocObjects: 0, inuseObjects: 0 });
   }
   const sizes = after.sizes
     .sort((x, y) => x.size - y.size)

@@ -1,13 +1,19 @@
 /**
  * Heap profiles as profile.proto: what `/debug/pprof/heap` serves and `go test -memprofile` writes, decoded by the package pprof-format.
  *
- * The decoder trusts its input; this file does not. Whatever it throws at damaged bytes becomes one clear error, and every number is checked
- * before it is used: 64-bit values come unsigned, so a negative one is a huge one.
+ * The decoder trusts its input; this file does not. What there is to decode is counted first
+ * (wire.ts). Whatever the decoder throws at damaged bytes becomes one clear error, and every number
+ * is checked before it is used: 64-bit values come unsigned, so a negative one is a huge one.
+ *
+ * Nearly all of a profile is samples, and nearly all of those is stacks. So each sample is decoded
+ * by itself and let go, without its stack; that is decoded when somebody asks for it (`focus` and
+ * `ignore` do), of locations that all stacks share. Locations times lines is never written out.
  */
 
-import { Profile } from 'pprof-format';
+import { Profile, Sample } from 'pprof-format';
 import { ReplayInputError } from '../events.js';
-import type { HeapProfile, ProfileBucket } from './heapprofile.js';
+import type { HeapProfile, Location, ProfileBucket } from './heapprofile.js';
+import { countProfile, eachField, without } from './wire.js';
 
 /** The values of a sample that make a heap profile, in our order. */
 const VALUES = ['alloc_objects', 'alloc_space', 'inuse_objects', 'inuse_space'] as const;
@@ -59,12 +65,22 @@ function damaged(why: string): ReplayInputError {
   return new ReplayInputError('replay-damaged', `not a whole profile.proto: ${why}`);
 }
 
-function decode(content: Uint8Array): Profile {
+function decode<T>(message: Uint8Array, by: (message: Uint8Array) => T): T {
   try {
-    return Profile.decode(content);
+    return by(message);
   } catch (error) {
     throw damaged((error as Error).message);
   }
+}
+
+/** Fields of Profile that are taken apart here, and of Sample the one that is left for later. */
+const SAMPLE = 2;
+const STRING = 6;
+const LOCATION_ID = 1;
+
+interface Range {
+  readonly from: number;
+  readonly to: number;
 }
 
 /** Reads `what` of a sample: a count, which has to be one. */
@@ -87,20 +103,52 @@ function count(value: Numeric | undefined, what: string, sample: number): number
 }
 
 class ProtoReader {
-  private readonly p: Profile;
-  private readonly strings: readonly string[];
-  /** Function names of a location, innermost first, by its id. */
-  private readonly frames = new Map<string, readonly string[]>();
+  private readonly content: Uint8Array;
+  /** All of it but samples and strings. */
+  readonly p: Profile;
+  private readonly samples: Range[] = [];
+  private readonly strings: string[] = [];
+  private known: Map<string, Location> | undefined;
 
-  constructor(p: Profile) {
-    this.p = p;
-    this.strings = p.stringTable.strings;
+  constructor(content: Uint8Array) {
+    countProfile(content);
+    const whole = { from: 0, to: content.length };
+    const text = Buffer.from(content.buffer, content.byteOffset, content.length);
+    eachField(content, whole, (field, _from, start, end) => {
+      if (field === SAMPLE) this.samples.push({ from: start, to: end });
+      else if (field === STRING) this.strings.push(text.toString('utf8', start, end));
+    });
+    this.content = content;
+    this.p = decode(without(content, whole, [SAMPLE, STRING]), (bytes) => Profile.decode(bytes));
+    for (const f of this.p.function) this.text(f.name);
+  }
+
+  /**
+   * Locations by id. The keys are words, as numbers can be chosen so that they all have the same
+   * hash.
+   */
+  private get locations(): Map<string, Location> {
+    if (this.known !== undefined) return this.known;
     const functions = new Map<string, string>();
-    for (const f of p.function) functions.set(String(f.id), this.text(f.name));
-    for (const location of p.location) {
-      const names = location.line.map((line) => functions.get(String(line.functionId)) ?? '');
-      this.frames.set(String(location.id), names);
+    for (const f of this.p.function) functions.set(`f${f.id}`, this.text(f.name));
+    const known = new Map<string, Location>();
+    for (const location of this.p.location) {
+      known.set(
+        `l${location.id}`,
+        location.line.map((line) => functions.get(`f${line.functionId}`) ?? ''),
+      );
     }
+    this.known = known;
+    return known;
+  }
+
+  stack(sample: Range): Location[] {
+    const { locations } = this;
+    const { locationId } = decode(this.content.subarray(sample.from, sample.to), (bytes) => Sample.decode(bytes));
+    return locationId.flatMap((id) => {
+      const location = locations.get(`l${id}`);
+      return location === undefined ? [] : [location];
+    });
   }
 
   text(index: Numeric): string {
@@ -114,9 +162,10 @@ class ProtoReader {
     const types = this.p.sampleType.map((t) => this.text(t.type));
     const columns = VALUES.map((name) => types.indexOf(name));
     if (columns.includes(-1)) {
+      const has = types.slice(0, 8).map((type) => type.slice(0, 40));
       throw new ReplayInputError(
         'replay-profile-kind',
-        `not a heap profile: it has ${types.length === 0 ? 'no sample types' : types.join(', ')}; ` +
+        `not a heap profile: it has ${has.length === 0 ? 'no sample types' : has.join(', ')}; ` +
           `wanted is one with ${VALUES.join(', ')} (/debug/pprof/heap or /allocs, go test -memprofile)`,
       );
     }
@@ -136,8 +185,8 @@ class ProtoReader {
 
   buckets(columns: number[]): ProfileBucket[] {
     const out: ProfileBucket[] = [];
-    const stacks = new Map<string, readonly string[]>();
-    this.p.sample.forEach((sample, i) => {
+    this.samples.forEach((range, i) => {
+      const sample = decode(without(this.content, range, [LOCATION_ID]), (bytes) => Sample.decode(bytes));
       const [allocObjects, allocBytes, inuseObjects, inuseBytes] = columns.map((column, v) =>
         count(sample.value[column], VALUES[v], i),
       );
@@ -147,22 +196,37 @@ class ProtoReader {
       if (!(size >= 1) || !Number.isSafeInteger(size)) {
         throw damaged(`sample ${i} has no size of its objects (label "bytes": ${label === undefined ? 'none' : size})`);
       }
-      const key = sample.locationId.join();
-      let stack = stacks.get(key);
-      if (stack === undefined) {
-        stack = sample.locationId.flatMap((id) => this.frames.get(String(id)) ?? []);
-        stacks.set(key, stack);
-      }
-      out.push({ size, allocObjects, allocBytes, inuseObjects, inuseBytes, stack });
+      out.push(new Bucket(this, range, size, allocObjects, allocBytes, inuseObjects, inuseBytes));
     });
     return out;
   }
 }
 
+class Bucket implements ProfileBucket {
+  readonly size: number;
+  readonly allocObjects: number;
+  readonly allocBytes: number;
+  readonly inuseObjects: number;
+  readonly inuseBytes: number;
+  private readonly reader: ProtoReader;
+  private readonly sample: Range;
+
+  constructor(reader: ProtoReader, sample: Range, size: number, ...counts: [number, number, number, number]) {
+    this.reader = reader;
+    this.sample = sample;
+    this.size = size;
+    [this.allocObjects, this.allocBytes, this.inuseObjects, this.inuseBytes] = counts;
+  }
+
+  get stack(): readonly Location[] {
+    return this.reader.stack(this.sample);
+  }
+}
+
 /** @param content decompressed @throws ReplayInputError */
 export function readProfileProto(content: Uint8Array): Omit<HeapProfile, 'bytes' | 'textBytes' | 'compression'> {
-  const p = decode(content);
-  const reader = new ProtoReader(p);
+  const reader = new ProtoReader(content);
+  const { p } = reader;
   const columns = reader.columns();
   const rate = reader.rate();
   const time = signed(p.timeNanos);

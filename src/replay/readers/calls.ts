@@ -163,12 +163,16 @@ export class Call {
   }
 }
 
-/** The parenthesis of a C++ function's arguments: behind its mangled name, or the last one of `operator new(unsigned long)(24)`. */
+/**
+ * Behind the parenthesis of a C++ function's arguments: that behind its mangled name, or the second
+ * one of `operator new(unsigned long)(24)`. What is looked at is read by `args` afterwards, or is
+ * no call: a line of many calls stays linear.
+ */
 function argumentsOf(b: Uint8Array, at: number, end: number): number {
-  for (let i = at; i < end; i++) {
-    if (b[i] !== OPEN) continue;
-    for (let j = i; j + 1 < end; j++) if (b[j] === CLOSE && b[j + 1] === OPEN) return j + 2;
-    return i + 1;
-  }
-  return -1;
+  let open = at;
+  while (open < end && b[open] !== OPEN) open++;
+  if (open === end) return -1;
+  let close = open + 1;
+  while (close < end && b[close] !== CLOSE) close++;
+  return close + 1 < end && b[close + 1] === OPEN ? close + 2 : open + 1;
 }

@@ -5,7 +5,12 @@
  * without pointers. A name tells for sure what is built into the language; a struct of some package's does not tell what is in it, and
  * its objects stay plain.
  *
- * A recording has a few hundred types and a million lines, so names are interned by their bytes: one hash and one comparison each.
+ * A recording has a few hundred types and a million lines, so names are interned by their bytes:
+ * one hash and one comparison each. The hash begins with a random number, so that nobody can write
+ * names that all have the same one.
+ *
+ * A name is read once, from left to right, however deep it nests: what a struct has is what its
+ * fields have, and those of a struct in it likewise.
  */
 
 import { Kind } from '../events.js';
@@ -35,6 +40,7 @@ const POINTERS = /^(\*|\[\]|map\[|chan |<-chan |chan<- |func\(|interface \{|(str
 export class GoTypes {
   /** By hash of the name. */
   private readonly names = new Map<number, { bytes: Uint8Array; kind: number }>();
+  private readonly seed = crypto.getRandomValues(new Int32Array(1))[0];
 
   /** The kind of an allocation whose comment is b[start, end), without its `#`. */
   kindOf(b: Uint8Array, start: number, end: number): number {
@@ -45,7 +51,7 @@ export class GoTypes {
     while (at < end && b[at] === SPACE) at++;
     if (at === end) return Kind.alloc;
     if (b[at] === DASH && at + 1 === end) return Kind.allocNoscan;
-    let hash = end - at;
+    let hash = this.seed ^ (end - at);
     for (let i = at; i < end; i++) hash = Math.imul(hash ^ b[i], 0x01000193);
     const known = this.names.get(hash);
     if (known !== undefined && same(known.bytes, b, at, end)) return known.kind;
@@ -58,38 +64,119 @@ export class GoTypes {
 
 /** allocScan, allocNoscan, or alloc where the name does not tell. */
 export function kindOfType(name: string): number {
-  if (NUMBERS.test(name)) return Kind.allocNoscan;
-  if (POINTERS.test(name)) return Kind.allocScan;
-  const array = /^\[(\d+)\](.+)$/.exec(name);
-  if (array !== null) return array[1] === '0' ? Kind.allocNoscan : kindOfType(array[2]);
-  const struct = /^struct \{ (.+) \}$/.exec(name);
-  if (struct !== null) return kindOfAll(fieldTypes(struct[1]));
-  return KNOWN.get(name) ?? Kind.alloc;
+  return new TypeName(name).kind();
 }
 
-/** Pointers anywhere make it scan; without any for sure it is noscan. */
-function kindOfAll(types: string[]): number {
-  const kinds = types.map(kindOfType);
-  if (kinds.includes(Kind.allocScan)) return Kind.allocScan;
-  return kinds.includes(Kind.alloc) ? Kind.alloc : Kind.allocNoscan;
-}
+/** Longest name that has a meaning of its own: `unsafeheader.String` and such. */
+const LONGEST = 32;
+const STRUCT = 'struct { ';
 
-/** `F uintptr; wg *sync.WaitGroup` → the types. Fields inside braces or brackets belong to a field's own type. */
-function fieldTypes(fields: string): string[] {
-  const types: string[] = [];
-  let depth = 0;
-  let from = 0;
-  for (let i = 0; i <= fields.length; i++) {
-    const c = fields[i];
-    if (c === '{' || c === '(' || c === '[') depth++;
-    else if (c === '}' || c === ')' || c === ']') depth--;
-    else if (i === fields.length || (c === ';' && depth === 0)) {
-      const field = fields.slice(from, i).trim();
-      types.push(field.slice(field.indexOf(' ') + 1));
-      from = i + 1;
+class TypeName {
+  private readonly name: string;
+  private at = 0;
+  /** Structs that are open. */
+  private depth = 0;
+  /** Some part may hold pointers; of some part it is not known. */
+  private scan = false;
+  private unknown = false;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** Pointers anywhere make it scan; without any for sure it is noscan. */
+  kind(): number {
+    while (this.at < this.name.length && !this.scan) {
+      if (!this.element()) {
+        this.part();
+        this.leave();
+      }
+    }
+    if (this.scan) return Kind.allocScan;
+    return this.unknown || this.depth > 0 ? Kind.alloc : Kind.allocNoscan;
+  }
+
+  /**
+   * Goes into a type that consists of others, if one is here: `[4]T` is a T, `struct { a T; b U }`
+   * begins with T.
+   */
+  private element(): boolean {
+    const { name } = this;
+    if (name.startsWith(STRUCT, this.at)) {
+      this.depth++;
+      this.at += STRUCT.length;
+      this.field();
+      return true;
+    }
+    if (name[this.at] !== '[') return false;
+    let i = this.at + 1;
+    while (isDigit(name.charCodeAt(i))) i++;
+    if (i === this.at + 1 || name[i] !== ']') return false;
+    const none = i === this.at + 2 && name[this.at + 1] === '0';
+    this.at = i + 1;
+    // None of them: whatever the type is, there are no pointers.
+    if (none) {
+      this.part(false);
+      this.leave();
+    }
+    return true;
+  }
+
+  /** A type that has no parts, or whatever else is here, to the end of its field. */
+  private part(counts = true): void {
+    const { name } = this;
+    const from = this.at;
+    let inner = 0;
+    for (; this.at < name.length; this.at++) {
+      const c = name[this.at];
+      if (c === '{' || c === '(' || c === '[') inner++;
+      else if (this.depth > 0 && inner === 0 && (c === ';' || c === '}')) break;
+      else if (c === '}' || c === ')' || c === ']') inner--;
+    }
+    if (!counts) return;
+    const type = name.slice(from, Math.min(this.at, from + LONGEST + 2)).trimEnd();
+    if (POINTERS.test(type)) this.scan = true;
+    else if (!NUMBERS.test(type)) {
+      const known = KNOWN.get(type) ?? Kind.alloc;
+      if (known === Kind.allocScan) this.scan = true;
+      else if (known === Kind.alloc) this.unknown = true;
     }
   }
-  return types;
+
+  /** Behind a type: to that of the next field, out of as many structs as end here. */
+  private leave(): void {
+    const { name } = this;
+    while (this.at < name.length) {
+      const c = name[this.at];
+      if (c === ' ') this.at++;
+      else if (c === '}' && this.depth > 0) {
+        this.depth--;
+        this.at++;
+      } else if (c === ';' && this.depth > 0) {
+        this.at++;
+        if (name[this.at] === ' ') this.at++;
+        this.field();
+        return;
+      } else {
+        // A tag behind a struct, or no Go at all.
+        this.unknown = true;
+        this.part(false);
+        if (this.depth === 0) this.at = name.length;
+      }
+    }
+  }
+
+  /** Passes over the name of a field. An embedded one has none. */
+  private field(): void {
+    const { name } = this;
+    let i = this.at;
+    while (i < name.length && name[i] !== ' ' && name[i] !== ';' && name[i] !== '[' && name[i] !== '{') i++;
+    if (name[i] === ' ' && name[i + 1] !== '}' && name[i + 1] !== undefined) this.at = i + 1;
+  }
+}
+
+function isDigit(c: number): boolean {
+  return c >= 48 && c <= 57;
 }
 
 function same(name: Uint8Array, b: Uint8Array, start: number, end: number): boolean {

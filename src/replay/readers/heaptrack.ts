@@ -18,13 +18,14 @@
  */
 
 import { Kind, ReplayInputError } from '../events.js';
+import { grown } from '../grown.js';
 import type { SlotTable } from '../slots.js';
 import { checkSize, Numbers } from './numbers.js';
 import { type Format, type LineReader, SPACE, type Verdict } from './reader.js';
 
 const NONE = -1;
-/** Allocation-infos that are kept: each is a size and a place of the program. */
-const MAX_INFOS = 1 << 26;
+/** Allocation-infos that are kept, 12 bytes each: one is a size and a place of the program. */
+const MAX_INFOS = 1 << 24;
 const NEWEST_VERSION = 3;
 const MS = 1e6;
 
@@ -37,6 +38,7 @@ class HeaptrackReader implements LineReader {
   private infos = 0;
   /** By slot: the slot of the next older object of the same info. */
   private older = new Int32Array(1024);
+  private attached = false;
 
   constructor(table: SlotTable) {
     this.table = table;
@@ -71,9 +73,7 @@ class HeaptrackReader implements LineReader {
           `line ${number}: this is heaptrack's raw output; run it through heaptrack --interpret (heaptrack_interpret) first`,
         );
       case 0x41: // A
-        this.table.report.cannotTell.push(
-          'heaptrack was attached to a running program: what that had allocated before is missing.',
-        );
+        this.attached = true;
         return undefined;
       case 0x73: // s
       case 0x69: // i
@@ -86,6 +86,15 @@ class HeaptrackReader implements LineReader {
         return undefined;
     }
     return 'a kind of line that heaptrack does not have';
+  }
+
+  end(): Verdict {
+    if (this.attached) {
+      this.table.report.cannotTell.push(
+        'heaptrack was attached to a running program: what that had allocated before is missing.',
+      );
+    }
+    return undefined;
   }
 
   private version(b: Uint8Array, start: number, end: number): Verdict {
@@ -110,14 +119,13 @@ class HeaptrackReader implements LineReader {
     const size = n.value;
     checkSize(size, number);
     if (this.infos === MAX_INFOS)
-      throw new ReplayInputError('replay-too-many-objects', `line ${number}: too many allocation-infos`);
+      throw new ReplayInputError(
+        'replay-too-large',
+        `line ${number}: more than ${MAX_INFOS} allocation-infos, of which each is a size and a place of the program`,
+      );
     if (this.infos === this.sizes.length) {
-      const sizes = new Float64Array(this.infos * 2);
-      sizes.set(this.sizes);
-      this.sizes = sizes;
-      const newest = new Int32Array(this.infos * 2);
-      newest.set(this.newest);
-      this.newest = newest;
+      this.sizes = grown(this.sizes, this.infos * 2);
+      this.newest = grown(this.newest, this.infos * 2);
     }
     this.sizes[this.infos] = size;
     this.newest[this.infos++] = NONE;
@@ -136,11 +144,7 @@ class HeaptrackReader implements LineReader {
     const { table } = this;
     table.report.mallocs++;
     const slot = table.add(Kind.alloc, this.sizes[info]);
-    if (slot >= this.older.length) {
-      const older = new Int32Array(this.older.length * 2);
-      older.set(this.older);
-      this.older = older;
-    }
+    if (slot >= this.older.length) this.older = grown(this.older, this.older.length * 2);
     this.older[slot] = this.newest[info];
     this.newest[info] = slot;
     return undefined;

@@ -31,8 +31,11 @@ class LtraceReader implements LineReader {
   private readonly table: SlotTable;
   private readonly n = new Numbers();
   private readonly call = new Call();
-  /** By thread: its call that has not returned. */
-  private readonly pending = new Map<number, Call>();
+  /**
+   * By thread: its call that has not returned. The keys are words, not numbers: the engine hashes
+   * words with a secret, and numbers so that a recording's writer could make them all collide.
+   */
+  private readonly pending = new Map<string, Call>();
   private timed = false;
 
   constructor(table: SlotTable) {
@@ -63,7 +66,7 @@ class LtraceReader implements LineReader {
       if (this.pending.size >= MAX_PENDING) return 'too many calls that have not returned';
       const kept = new Call();
       kept.copy(call);
-      this.pending.set(thread, kept);
+      this.pending.set(`t${thread}`, kept);
       return undefined;
     }
     return this.finish(call, b, close, end, thread, number);
@@ -76,9 +79,10 @@ class LtraceReader implements LineReader {
 
   /** A call that comes back. That of a free was taken at once, as its memory may be handed out before it does. */
   private resumed(b: Uint8Array, at: number, end: number, thread: number, number: number): Verdict {
-    const call = this.pending.get(thread);
+    const key = `t${thread}`;
+    const call = this.pending.get(key);
     if (call === undefined) return undefined;
-    this.pending.delete(thread);
+    this.pending.delete(key);
     let i = end;
     while (i > at && b[i - 1] !== CLOSE) i--;
     return this.finish(call, b, i, end, thread, number);

@@ -88,11 +88,18 @@ class LttngReader implements LineReader {
   private fields(b: Uint8Array, from: number, end: number): number {
     const { n } = this;
     let found = 0;
+    /** Where the word began that ended last, and where the one begins that is being read. */
+    let word = from;
+    let next = from;
     for (let i = from; i < end; i++) {
-      if (b[i] !== EQUALS) continue;
-      let start = i - 1;
-      while (start > from && b[start - 1] !== SPACE) start--;
-      const field = FIELDS.findIndex((name) => startsWith(b, start, end, name));
+      if (b[i] === SPACE) {
+        word = next;
+        next = i + 1;
+        continue;
+      }
+      // `name = `: the name is the word before the blank.
+      if (b[i] !== EQUALS || next !== i) continue;
+      const field = FIELDS.findIndex((name) => startsWith(b, word, end, name));
       if (field < 0 || n.either(b, i + 2, end) < 0) continue;
       found |= bits(field);
       this.lo[field] = n.lo;

@@ -14,7 +14,10 @@ export function recording(file: string): string {
 
 const NAMES = ['alloc', 'scan', 'noscan', 'realloc', 'free'];
 
-/** `['alloc', slot, size]`, `['free', slot]`, `['thread', index]`, `['time', ns]`, `['skip', events]`. */
+/**
+ * `['alloc', slot, size]`, `['free', slot]`, `['thread', index]`, `['time', ns]`, `['skip',
+ * events]`, `['collect', 0]`.
+ */
 export type Event = [string, number, number?];
 
 export class Collected implements RecordSink {
@@ -45,6 +48,7 @@ export class Collected implements RecordSink {
       if (kind === Kind.thread) events.push(['thread', operand]);
       else if (kind === Kind.time) events.push(['time', operand * 2 ** 32 + value]);
       else if (kind === Kind.skip) events.push(['skip', operand]);
+      else if (kind === Kind.collect) events.push(['collect', operand]);
       else {
         claim(kind <= Kind.free && operand < this.slots, i);
         if (kind === Kind.free) {
@@ -61,6 +65,16 @@ export class Collected implements RecordSink {
     }
     return events;
   }
+}
+
+/** What went in is what came out and what is left. */
+export function conserved(report: IngestReport): void {
+  const { mallocs, unknownReallocs, frees, implicitFrees, liveObjects, events, reallocs, slots, peakLiveObjects } =
+    report;
+  const left = mallocs + unknownReallocs - frees - implicitFrees;
+  if (left !== liveObjects) throw new Error(`${left} objects are left, and ${liveObjects} are live`);
+  if (events !== mallocs + frees + reallocs) throw new Error('events that are neither malloc nor free nor realloc');
+  if (slots !== peakLiveObjects) throw new Error(`${slots} slots for ${peakLiveObjects} objects`);
 }
 
 export interface Reading {
