@@ -20,7 +20,7 @@ import { installHttpMetrics } from '../telemetry/http.js';
 import { Bodies } from './bodies.js';
 import type { Config } from './config.js';
 import { Connections } from './connections.js';
-import { installErrorHandler, onClientError, sendProblem, toProblem } from './error-handler.js';
+import { installErrorHandler, installNotFound, onClientError, sendProblem, toProblem } from './error-handler.js';
 import type { ErrorCode } from './errors.js';
 import type { Lifecycle } from './lifecycle.js';
 import { registerBearerAuth } from './plugins/bearer-auth.js';
@@ -92,6 +92,8 @@ export function serverOptions({ requestTimeout }: Pick<Config, 'requestTimeout'>
   const limited = requestTimeout > 0;
   return {
     requestTimeout,
+    // plugins/plain-http.ts says more than an empty 400.
+    requireHostHeader: false,
     headersTimeout: limited ? Math.min(60_000, requestTimeout) : 60_000,
     connectionsCheckingInterval: limited ? Math.min(30_000, Math.max(100, Math.ceil(requestTimeout / 10))) : 30_000,
     // Longer than the usual 60 s of load balancers, which must be the first to close an idle connection.
@@ -122,7 +124,7 @@ export async function buildApp(config: Config, deps: AppDeps): Promise<FastifyIn
     },
   });
 
-  installPlainHttp(app.server);
+  installPlainHttp(app);
   app.decorate('config', config);
   app.decorate('heaps', deps.heaps);
   app.decorate('lifecycle', deps.lifecycle);
@@ -143,6 +145,7 @@ export async function buildApp(config: Config, deps: AppDeps): Promise<FastifyIn
 
   installHttpMetrics(app);
   if (config.rateLimit !== 'off') count = await registerRateLimit(app, config.rateLimit);
+  installNotFound(app);
   const paths = watchPaths(app);
   await registerSwagger(app);
   await app.register(registerHealth);

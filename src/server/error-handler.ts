@@ -103,6 +103,10 @@ export function installErrorHandler(app: FastifyInstance): void {
     }
     sendProblem(problem, request, reply);
   });
+}
+
+/** After the hooks of the root, so that a request for no path passes them, too. */
+export function installNotFound(app: FastifyInstance): void {
   // In a scope of its own for the sake of the hook: the handler alone would be called when the whole body is there, and
   // anybody may send one to a path that is none.
   app.register(async (scope) => {

@@ -52,7 +52,7 @@ export class MemoryBudget {
   private readonly other: number;
   private readonly rss: () => number;
 
-  constructor({ limit, otherThreads, rss = () => process.memoryUsage.rss() }: BudgetOptions) {
+  constructor({ limit, otherThreads, rss = residentBytes }: BudgetOptions) {
     this.limit = limit;
     this.other = PROCESS_BYTES + otherThreads * M_BYTES;
     this.rss = rss;
@@ -76,6 +76,15 @@ export class MemoryBudget {
       needed,
       available,
     });
+  }
+}
+
+/** RSS; 0 where it cannot be read just now, as it is a file, and no descriptor may be left. */
+function residentBytes(): number {
+  try {
+    return process.memoryUsage.rss();
+  } catch {
+    return 0;
   }
 }
 

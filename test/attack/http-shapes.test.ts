@@ -6,9 +6,6 @@
  * so that nothing behind it is taken for a request (request smuggling). Here each ambiguous message
  * carries a second request that makes a heap, `smuggled`; at the end no such heap may exist. What
  * is odd but clear gets the answer of the ordinary request that it is.
- *
- * Faults that are known and mended elsewhere are marked `fails`: the mark has to go with the fault,
- * or the test fails.
  */
 
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
@@ -125,11 +122,11 @@ describe('a head that can be read in two ways', () => {
     );
   });
 
-  it.fails('without Host: told so (until Host is checked by the server itself)', async () => {
+  it('without Host: told so', async () => {
     await refused('GET /livez HTTP/1.1\r\n\r\n');
   });
 
-  it.fails('with two Hosts: refused, RFC 9112 3.2 (until Host is checked)', async () => {
+  it('with two Hosts: refused, RFC 9112 3.2', async () => {
     await refused(`GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n${CLOSE}\r\n`);
   });
 });
@@ -208,7 +205,7 @@ describe('a request that is odd, but clear', () => {
   });
 
   // An answer that stands first belongs to the first request: a client would take this one for its.
-  it.fails('the refusal of a malformed request is not sent in the place of an answer that is due', async () => {
+  it('the refusal of a malformed request is not sent in the place of an answer that is due', async () => {
     const [first] = await answers(`${ALLOC}Content-Length: 10\r\n\r\n${BODY}GARBAGE\r\n\r\n`);
     expect([201, undefined]).toContain(first?.status);
   });
@@ -289,21 +286,14 @@ describe('ranges', () => {
     ]);
   });
 
-  it('of a page are never more than the page', async () => {
+  it('of a page are ignored: it comes whole, from memory', async () => {
     const get = (header: string) => answers(`GET /docs/static/swagger-ui.css HTTP/1.1\r\n${HOST}${CLOSE}${header}\r\n`);
     const [whole] = await get('');
     for (const range of [`bytes=${MANY}`, 'bytes=0-,0-,0-,0-', 'bytes=0-0,-1', 'bytes=9-3', 'bytes=99999999-']) {
       const [answer, ...more] = await get(`Range: ${range}\r\n`);
       expect(more).toEqual([]);
-      expect([200, 206, 416]).toContain(answer.status);
-      expect(answer.body.length).toBeLessThanOrEqual(whole.body.length);
+      expect([answer.status, answer.body.length]).toEqual([200, whole.body.length]);
     }
-    const [outside] = await get('Range: bytes=99999999-\r\n');
-    expect([outside.status, codeOf(outside), outside.headers['content-range']]).toEqual([
-      416,
-      'range-not-satisfiable',
-      `bytes */${whole.body.length}`,
-    ]);
     const [unchanged] = await get(`If-None-Match: ${whole.headers.etag}\r\n`);
     expect([unchanged.status, unchanged.body.length]).toEqual([304, 0]);
   });

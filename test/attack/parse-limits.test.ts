@@ -117,7 +117,8 @@ describe('memory', () => {
     });
   }
 
-  const refused = { status: 422, body: { code: 'replay-memory', limit: 256 * 2 ** 20 } };
+  const refusedAt = (MiB: number) => ({ status: 422, body: { code: 'replay-memory', limit: MiB * 2 ** 20 } });
+  const refused = refusedAt(256);
   let profile: Buffer;
   beforeAll(async () => {
     profile = await readFile(new URL('../fixtures/replay/pprof/json.rate512k.pb.gz', import.meta.url));
@@ -129,7 +130,7 @@ describe('memory', () => {
     const answer = await server.upload('', recording(1000));
     expect(answer).toMatchObject(refused);
     expect(answer.body.detail).toBe('A thread may use 256 MiB of memory for this, and it took more.');
-    expect(await server.upload('?seconds=1', profile)).toMatchObject(refused);
+    expect(await server.upload('?seconds=1', profile)).toMatchObject(refusedAt(512));
     expect(await server.files()).toEqual([]);
     // That is the client's affair, and no error of the server.
     expect(server.log.filter(({ level }) => Number(level) >= 50)).toEqual([]);
@@ -174,7 +175,7 @@ describe('memory', () => {
       'goheap replay simulator',
     ]);
     for (const limits of bounds.values()) {
-      expect(limits?.maxOldGenerationSizeMb).toBeLessThanOrEqual(256);
+      expect(limits?.maxOldGenerationSizeMb).toBeLessThanOrEqual(512);
       expect(limits?.maxYoungGenerationSizeMb).toBeLessThanOrEqual(48);
     }
   });

@@ -90,7 +90,7 @@ describe('a client that reads', () => {
   it('gets its bodies read, of held requests, too', async () => {
     const n = 300;
     const alloc = (body: string) =>
-      `POST /v1/heaps/default/alloc HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+      `POST /v1/heaps/default/alloc HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
     // The padding makes the requests more than one read, so that the last that is held has half a body.
     const body = `{"size":64${' '.repeat(1000)}}`;
     const text = await exchange(server.port, `${alloc(body).repeat(n)}${get('/livez', 'connection: close\r\n')}`);

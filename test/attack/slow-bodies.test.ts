@@ -120,7 +120,7 @@ describe('with little memory for bodies', () => {
 
   it.each([
     ['a JSON batch', 'batch', 'application/json'],
-    ['an allocation', 'alloc', 'application/json'],
+    ['a list of frees', 'free', 'application/json'],
     ['a binary batch', 'batch', BATCH_TYPE],
   ])('one address may have half of it on its way: %s', async (_what, path, type) => {
     const first = await begin(path, type, 1_600_000, piece(MiB), from('10.0.0.1'));

@@ -128,7 +128,9 @@ describe.skipIf(process.platform !== 'linux')('uploads that break off', () => {
     // and there.
     const server = await replayServer({ GOHEAP_REPLAYS_WAITING: '100' });
     const spawn = vi.spyOn(system, 'spawn');
-    await server.upload('', recording(100));
+    const { body } = await server.upload('', recording(100));
+    // Threads that simulate start after the answer.
+    await server.until(body.id, 'done');
     const before = await descriptors();
     const started = spawn.mock.calls.length;
     const sent = Buffer.from(recording(1000));

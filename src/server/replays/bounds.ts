@@ -7,7 +7,8 @@
  * GOHEAP_REPLAY_OBJECTS and its like. So the bounds here do not follow from those settings. They
  * are many times of what was measured: 8 MiB to parse and 16 MiB to simulate the largest recordings
  * of `examples/` and of the tests, and 8 MiB for either with 3 million objects live at once. A
- * thread that wants more was given something that is no recording.
+ * thread that wants more was given something that is no recording. A profile at all the bounds of
+ * `replay/profile/wire.ts` takes 250 MB in all.
  *
  * A report holds all results at once, so that its bound follows from their size; 64 MiB were enough
  * for 64 cells of together 26 MB.
@@ -28,7 +29,7 @@ export interface Bounds {
 const YOUNG = 48;
 
 /** MiB of old objects. */
-const OLD = { parser: 256, profile: 256, simulator: 256 } as const;
+const OLD = { parser: 256, profile: 512, simulator: 256 } as const;
 
 export function boundsOf(thread: keyof typeof OLD, { replayTime }: Pick<Config, 'replayTime'>): Bounds {
   return { memory: { old: OLD[thread], young: YOUNG }, time: replayTime };
