@@ -87,6 +87,13 @@ export class ServerProcess {
     return this.#text.err === '' ? logged : [...logged, this.#text.err];
   }
 
+  /** Ends it as `kill -9` does, and leaves its data directory. */
+  async kill(): Promise<void> {
+    const gone = new Promise((resolve) => this.#child.once('exit', resolve));
+    this.#child.kill('SIGKILL');
+    await gone;
+  }
+
   async stop(): Promise<void> {
     if (this.alive) {
       const gone = new Promise((resolve) => this.#child.once('exit', resolve));
