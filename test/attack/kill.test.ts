@@ -35,7 +35,8 @@ async function call(method: string, path: string, body?: object | string) {
     body: json ? JSON.stringify(body) : body,
     headers: { 'content-type': json ? 'application/json' : 'application/octet-stream' },
   });
-  return { status: answer.status, body: await answer.json() };
+  const parsed: ReturnType<typeof JSON.parse> = await answer.json();
+  return { status: answer.status, body: parsed };
 }
 
 /** Begins an upload that never ends. */
