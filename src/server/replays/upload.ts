@@ -42,6 +42,7 @@ export function uploadOf(request: IncomingMessage): Upload {
       request.unpipe(stream);
       stream.destroy();
       let moved = false;
+      let leaving = false;
       request.on('data', () => {
         moved = true;
       });
@@ -50,7 +51,10 @@ export function uploadOf(request: IncomingMessage): Upload {
       const look = setInterval(() => {
         if (request.complete) clearInterval(look);
         else if (Date.now() >= end) request.socket?.destroy();
-        else if (!moved) request.socket?.destroySoon();
+        else if (!moved && !leaving) {
+          leaving = true;
+          request.socket?.destroySoon();
+        }
         moved = false;
       }, QUIET).unref();
       request.once('close', () => clearInterval(look));
