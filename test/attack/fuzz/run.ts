@@ -244,10 +244,27 @@ export class Run {
       for (const plan of plans.filter(({ mutations }) => mutations.length === 0)) {
         if (this.succeeded.has(operation.id)) break;
         await this.tend(wire);
+        await this.#restock(operation, wire);
         await this.one(plan, wire);
       }
     }
+    // Its plans name heaps that others may have deleted, as they mean to leave those of `tend` alone.
+    if (!this.succeeded.has('deleteHeap')) await this.one(this.plain('deleteHeap', { heap: 'keep-1' }), wire);
+    await this.tend(wire);
     wire.close();
+  }
+
+  /** Has every heap hold something for an operation on it to find, and learns where. */
+  async #restock({ path }: Operation, wire: Wire): Promise<void> {
+    if (!path.includes('{heap}')) return;
+    const type = 'application/json';
+    for (const heap of [...this.world.heaps.keys()]) {
+      const json = { size: 64, count: 8, pointers: 'all' };
+      await this.one(this.plain('alloc', { heap }, { type, json }), wire);
+      await this.one(this.plain('listSpans', { heap }), wire);
+      if (!path.includes('{workload}')) continue;
+      await this.one(this.plain('startWorkload', { heap }, { type, json: { workload: 'larson', duration: 5 } }), wire);
+    }
   }
 
   report(): string {
