@@ -16,6 +16,10 @@ const PAGE = {
   content: { 'text/markdown': { schema: Type.String() }, 'text/html': { schema: Type.String() } },
 };
 
+/** As its ETag says; nothing is sent then. */
+const UNCHANGED = Type.Unsafe<undefined>({ type: 'null', description: 'The client has it (If-None-Match)' });
+const PAGES = { 200: PAGE, 304: UNCHANGED };
+
 interface Page {
   readonly markdown: Document;
   readonly html: Document;
@@ -42,7 +46,7 @@ const problems: FastifyPluginCallbackTypebox = (app, _options, done) => {
   app.get(
     '/problems',
     {
-      schema: { operationId: 'listProblems', tags: ['server'], summary: 'Every error code', response: { 200: PAGE } },
+      schema: { operationId: 'listProblems', tags: ['server'], summary: 'Every error code', response: PAGES },
     },
     (request, reply) => send(request, reply, list) as never,
   );
@@ -58,7 +62,7 @@ const problems: FastifyPluginCallbackTypebox = (app, _options, done) => {
         params: Type.Object({
           code: Type.String({ maxLength: 100, description: 'The code', examples: ['heap-not-found'] }),
         }),
-        response: { 200: PAGE },
+        response: PAGES,
       },
     },
     (request, reply) => {

@@ -40,3 +40,16 @@ it('Swagger UI needs no inline script', async () => {
   expect(body).toContain('id="swagger-ui"');
   expect(body).not.toMatch(/<script>|<script (?![^>]*src=)/);
 });
+
+it.each(['/problems', '/problems/bad-request'])(
+  '%s is 304 to a client that has it, as the document says',
+  async (url) => {
+    const { app } = await testShell();
+    for (const known of ['*', String((await app.inject(url)).headers.etag)]) {
+      const answer = await app.inject({ url, headers: { 'if-none-match': known } });
+      expect([answer.statusCode, answer.body]).toEqual([304, '']);
+    }
+    const { paths } = (await app.inject('/openapi.json')).json();
+    expect(paths[url.replace('bad-request', '{code}')].get.responses).toHaveProperty('304');
+  },
+);
