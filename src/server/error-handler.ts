@@ -68,12 +68,8 @@ export function toProblem(error: unknown, request: FastifyRequest): Problem {
   const code = (error as FastifyError | null)?.code;
   const mapping = typeof code === 'string' && Object.hasOwn(MAPPINGS, code) ? MAPPINGS[code] : undefined;
   if (mapping !== undefined) return mapping(error as FastifyError, request);
-  const { statusCode: status, headers } = (error ?? {}) as { statusCode?: unknown; headers?: Record<string, string> };
-  // Of a page: the plugin that sends files has its own error for it, without a code.
-  if (status === 416) {
-    return new Problem('range-not-satisfiable', 'The range lies outside the file.', {}, headers);
-  }
   // A client error of a plugin that is not in the map: the status is right, so the answer is at least no 500.
+  const status = (error as FastifyError | null)?.statusCode;
   if (typeof status === 'number' && status >= 400 && status < 500) {
     return new Problem('bad-request', 'The request could not be read.');
   }
