@@ -31,7 +31,8 @@ for (const { name, status: ended, message, assertionResults } of testResults) {
     say(`FAILED ${file}: could not be run\n  ${firstLines(message)}`);
   }
   const skipped = assertionResults.filter((test) => test.status !== 'passed' && test.status !== 'failed');
-  if (skipped.length > 0) say(`skipped ${skipped.length} of ${assertionResults.length} in ${file}: ${skipped[0].fullName}`);
+  if (skipped.length > 0)
+    say(`skipped ${skipped.length} of ${assertionResults.length} in ${file}: ${skipped[0].fullName}`);
 }
 
 let failed = numFailedTests + broken;
