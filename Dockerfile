@@ -6,6 +6,7 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci
 COPY tsconfig.json vite.worker.config.ts ./
+COPY scripts ./scripts
 COPY src ./src
 COPY routes ./routes
 COPY bench ./bench

@@ -4,6 +4,7 @@ import { configDefaults, defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: 'test/helper/build.ts',
     // Proofs that take minutes: npm run test:long, which .ci/run calls.
     exclude: [
       ...configDefaults.exclude,
