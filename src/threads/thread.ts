@@ -227,12 +227,7 @@ function notStarted(name: string, cause: unknown): ThreadError {
   return new ThreadError('start', `the thread "${name}" could not be started: ${why}`, { cause });
 }
 
-function explain(
-  name: string,
-  thrown: unknown,
-  loaded: boolean,
-  memory: ThreadMemory | undefined,
-): unknown {
+function explain(name: string, thrown: unknown, loaded: boolean, memory: ThreadMemory | undefined): unknown {
   const error = thrown as NodeJS.ErrnoException | null | undefined;
   if (error?.code === 'ERR_WORKER_INIT_FAILED') return notStarted(name, error);
   // The modules of the script could not be read; without a descriptor Node takes some of them for
