@@ -145,8 +145,9 @@ export class Thread<To = never, From = unknown> {
       }
     });
     worker.on('messageerror', fail);
-    // What the error means depends on messages that may still be under way: they come through another port, and the
-    // one of the error is read first when both wait. Node hands out all messages before it says that the thread is gone.
+    // What the error means depends on messages that may still be under way: they come through
+    // another port, and the one of the error is read first when both wait. Node hands out all
+    // messages before it says that the thread is gone.
     let raised = false;
     worker.on('error', (error: unknown) => {
       raised ||= this.failure === null;

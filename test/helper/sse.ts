@@ -127,8 +127,8 @@ export async function eventServer(
     lifecycle,
     url: (query = '', heap = 't') => `http://127.0.0.1:${port}/v1/heaps/${heap}/events${query}`,
     close: async () => {
-      // The test is over. fetch opens connections in advance, at any moment; one that never saw a request would keep the
-      // server open.
+      // The test is over. fetch opens connections in advance, at any moment; one that never saw a
+      // request would keep the server open.
       const cut = setInterval(() => app.server.closeAllConnections(), 50);
       await app.close().finally(() => clearInterval(cut));
       await heaps.close();

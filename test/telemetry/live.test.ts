@@ -62,9 +62,9 @@ describe('a heap at rest', () => {
     /** Below zero while the P sleeps; another number whenever it slept anew. */
     const sleeps = () => heap.ps.map((p) => heap.f[p.stats + T_WAIT_NS]);
     let looks = 0;
-    // On this thread alone time stands still, and then moves by a fifth of a second. Each look begins long after the last,
-    // so that none is held up by what the one before has shown. Now and then an M wakes up for the scavenger: that look
-    // does not count.
+    // On this thread alone time stands still, and then moves by a fifth of a second. Each look
+    // begins long after the last, so that none is held up by what the one before has shown. Now and
+    // then an M wakes up for the scavenger: that look does not count.
     const look = () => {
       let at = now() + ++looks * 1e10;
       heap.now = () => at;

@@ -44,8 +44,8 @@ function refuse(): void {
 }
 
 /**
- * A worker that is up, has not said that its modules are read, and then has these events. It waits in its event loop, where
- * a worker can be terminated safely: launch.ts says where it cannot.
+ * A worker that is up, has not said that its modules are read, and then has these events. It waits
+ * in its event loop, where a worker can be terminated safely: launch.ts says where it cannot.
  */
 function tell(events: (worker: Worker) => void): void {
   vi.spyOn(system, 'spawn').mockImplementation((_, options) => {
@@ -173,7 +173,8 @@ describe('a thread that runs', () => {
   });
 
   it('had started, even when its error is heard before the message that says so', async () => {
-    // They come through two ports. When this thread was away for a while, both wait, and the error is taken first.
+    // They come through two ports. When this thread was away for a while, both wait, and the error
+    // is taken first.
     tell((worker) => {
       worker.emit('error', failure('EMFILE'));
       worker.emit('message', LOADED);

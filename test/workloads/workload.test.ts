@@ -45,7 +45,10 @@ async function untilRounds(w: Workload, rounds: number): Promise<void> {
   await expect.poll(() => w.rounds, { message: `${rounds} rounds` }).toBeGreaterThanOrEqual(rounds);
 }
 
-/** The heap, with somebody who looks after every answer: what comes and goes between two polls is seen as well. */
+/**
+ * The heap, with somebody who looks after every answer: what comes and goes between two polls is
+ * seen as well.
+ */
 function watched(answered: () => void): Driven & { sent: number } {
   const driven: Driven & { sent: number } = {
     sent: 0,

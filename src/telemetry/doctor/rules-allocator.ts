@@ -25,8 +25,9 @@ function ideal(facts: Facts): number {
 const refilledClasses = (facts: Facts): number => refills(facts).filter((n) => n > 0).length;
 
 /**
- * Refills that say nothing of the spans, at most: each P takes a span of each class that it uses once at first, and once after each cycle,
- * which empties the mcaches. In a short window, of a heap that warms up or collects, they are most of all.
+ * Refills that say nothing of the spans, at most: each P takes a span of each class that it uses
+ * once at first, and once after each cycle, which empties the mcaches. In a short window, of a heap
+ * that warms up or collects, they are most of all.
  */
 function unavoidable(facts: Facts): number {
   const starts = 1 + facts.after.numGC - facts.before.numGC;

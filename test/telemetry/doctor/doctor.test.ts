@@ -1,9 +1,10 @@
 /**
  * A heap driven into each state that the doctor knows, and heaps that are well.
  *
- * What a rule compares with the clock, or with what happened in a window, is up to the machine. So heaps at work are
- * found to be well on a clock of their own (simulated.ts), and where such a rule shall speak of a real heap, the test says
- * how long the window was. The thresholds themselves are tested by numbers (thresholds.test.ts).
+ * What a rule compares with the clock, or with what happened in a window, is up to the machine. So
+ * heaps at work are found to be well on a clock of their own (simulated.ts), and where such a rule
+ * shall speak of a real heap, the test says how long the window was. The thresholds themselves are
+ * tested by numbers (thresholds.test.ts).
  */
 
 import { afterEach, describe, expect, it } from 'vitest';
@@ -75,7 +76,10 @@ async function free(addresses: readonly number[]): Promise<void> {
   }
 }
 
-/** No speed of a machine makes them speak: sizes that are asked for, what lives under a bound, a limit that is off. */
+/**
+ * No speed of a machine makes them speak: sizes that are asked for, what lives under a bound, a
+ * limit that is off.
+ */
 const NEVER = ['internal-fragmentation', 'leak-suspicion', 'limit-thrash'];
 
 /** Examines a heap while its threads run. */
@@ -124,7 +128,8 @@ describe('is silent', () => {
     expect(examination.summary).toMatch(/hardly been used/);
   });
 
-  // Windows of 50 ms to a second, from the first allocation on; operations of 1 µs, and of 100 µs on a machine that is busy.
+  // Windows of 50 ms to a second, from the first allocation on; operations of 1 µs, and of 100 µs
+  // on a machine that is busy.
   describe.each([5, 15, 30, 100])('in windows of %i rounds', (rounds) => {
     it.each([
       ['a server at work', 'larson', 1000, 200],
@@ -226,7 +231,8 @@ describe('finds', () => {
     await alloc(8192, 1, 1);
     const { m, mheap, ps } = host.heap;
     const at = mcentralAt(host.heap, 103);
-    // How often Ps really meet is up to the machine. Here somebody else has the lock whenever P1 wants it.
+    // How often Ps really meet is up to the machine. Here somebody else has the lock whenever P1
+    // wants it.
     const meet = async (): Promise<void> => {
       for (let i = 0; i < 60; i++) {
         lock(m, at, 99, mheap + 63);

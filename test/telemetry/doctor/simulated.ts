@@ -1,7 +1,7 @@
 /**
- * A workload on a heap without threads, on a clock that only its own operations move: what the doctor reads of it is the
- * same on every machine, in every run. Time passes while records are carried out, at so many ns each, and in the Ps' sleep
- * until the next round is due.
+ * A workload on a heap without threads, on a clock that only its own operations move: what the
+ * doctor reads of it is the same on every machine, in every run. Time passes while records are
+ * carried out, at so many ns each, and in the Ps' sleep until the next round is due.
  */
 
 import { Collector } from '../../../src/gc/collector.js';
@@ -33,7 +33,11 @@ export class Simulated {
   private readonly words = Array.from({ length: PROCS }, () => new Int32Array(PIECE_BYTES / 4));
   private readonly batches: Batch[];
 
-  /** @param perRecord ns that a record takes @param period ms between two rounds of `records` on each P */
+  /**
+   * @param perRecord ns that a record takes
+   * @param records of a round, on each P
+   * @param period ms between two rounds
+   */
   constructor(kind: KindName, perRecord: number, records: number, period = 10) {
     this.h = newHeap(PROCS, 512 * MIB);
     // A look at the clock takes time itself: what measures a pause or a slice never sees none.
