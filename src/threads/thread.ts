@@ -145,8 +145,13 @@ export class Thread<To = never, From = unknown> {
       }
     });
     worker.on('messageerror', fail);
-    worker.on('error', (error: NodeJS.ErrnoException) => {
-      this.failure ??= explain(name, error, this.loaded, memory);
+    // What the error means depends on messages that may still be under way: they come through
+    // another port, and the one of the error is read first when both wait. Node hands out all
+    // messages before it says that the thread is gone.
+    let raised = false;
+    worker.on('error', (error: unknown) => {
+      raised ||= this.failure === null;
+      this.failure ??= error;
     });
     const abort = (): void => fail(signal?.reason);
     signal?.addEventListener('abort', abort, { once: true });
@@ -156,7 +161,7 @@ export class Thread<To = never, From = unknown> {
         signal?.removeEventListener('abort', abort);
         stopClock?.();
         up();
-        resolve(this.failure);
+        resolve(raised ? explain(name, this.failure, this.loaded, memory) : this.failure);
       });
     });
   }
@@ -223,12 +228,8 @@ function notStarted(name: string, cause: unknown): ThreadError {
   return new ThreadError('start', `the thread "${name}" could not be started: ${why}`, { cause });
 }
 
-function explain(
-  name: string,
-  error: NodeJS.ErrnoException,
-  loaded: boolean,
-  memory: ThreadMemory | undefined,
-): unknown {
+function explain(name: string, thrown: unknown, loaded: boolean, memory: ThreadMemory | undefined): unknown {
+  const error = thrown as NodeJS.ErrnoException | null | undefined;
   if (error?.code === 'ERR_WORKER_INIT_FAILED') return notStarted(name, error);
   // The modules of the script could not be read; without a descriptor Node takes some of them for
   // missing. What a thread lacks later is its own affair.

@@ -30,6 +30,7 @@ export class EventReader {
   readonly comments: string[] = [];
   private readonly reader: ReadableStreamDefaultReader<Uint8Array>;
   private readonly abort: AbortController;
+  private readonly decoder = new TextDecoder();
   private text = '';
 
   private constructor(answer: Response, abort: AbortController) {
@@ -60,7 +61,8 @@ export class EventReader {
       }
       const { value, done } = await this.reader.read();
       if (done) return undefined;
-      this.text += Buffer.from(value).toString();
+      // A piece may end in the middle of a character.
+      this.text += this.decoder.decode(value, { stream: true });
     }
   }
 
@@ -125,10 +127,10 @@ export async function eventServer(
     lifecycle,
     url: (query = '', heap = 't') => `http://127.0.0.1:${port}/v1/heaps/${heap}/events${query}`,
     close: async () => {
-      // fetch opens connections in advance; one that never saw a request would keep the server open.
-      const cut = setTimeout(() => app.server.closeAllConnections(), 300);
-      await app.close();
-      clearTimeout(cut);
+      // The test is over. fetch opens connections in advance, at any moment; one that never saw a
+      // request would keep the server open.
+      const cut = setInterval(() => app.server.closeAllConnections(), 50);
+      await app.close().finally(() => clearInterval(cut));
       await heaps.close();
     },
   };

@@ -43,18 +43,22 @@ function refuse(): void {
   });
 }
 
-/** The thread tells that it did not start by an event, and nobody is there to hear it yet. */
-function failLater(code: string): void {
+/**
+ * A worker that is up, has not said that its modules are read, and then has these events. It waits
+ * in its event loop, where a worker can be terminated safely: launch.ts says where it cannot.
+ */
+function tell(events: (worker: Worker) => void): void {
   vi.spyOn(system, 'spawn').mockImplementation((_, options) => {
-    const worker = new Worker(script('await new Promise(() => {}); '), options);
-    const error = Object.assign(new Error(`${code}: injected`), { code });
-    setImmediate(() => {
-      worker.emit('error', error);
+    const worker = new Worker(script('setInterval(() => {}, 1e9); parentPort.postMessage("up");', ''), options);
+    worker.once('message', () => {
+      events(worker);
       void worker.terminate();
     });
     return worker;
   });
 }
+
+const failure = (code: string): Error => Object.assign(new Error(`${code}: injected`), { code });
 
 describe('a thread that does not start', () => {
   it('does not throw: it has ended', async () => {
@@ -67,7 +71,7 @@ describe('a thread that does not start', () => {
   });
 
   it.each(['ERR_WORKER_INIT_FAILED', 'EMFILE', 'ENFILE', 'EAGAIN', 'ENOMEM'])('tells %s', async (code) => {
-    failLater(code);
+    tell((worker) => worker.emit('error', failure(code)));
     const thread = new Thread(LOOP, { name: 'test', data: null });
     // Nobody looks at the promise before it is settled.
     await expect.poll(() => thread.id).toBe(-1);
@@ -166,6 +170,17 @@ describe('a thread that runs', () => {
     // Of a thread that runs, a lack of descriptors is its own affair.
     const scarce = script('throw Object.assign(new Error("full"), { code: "EMFILE" })');
     expect(await new Thread(scarce, { name: 'test', data: null }).ended).toMatchObject({ code: 'EMFILE' });
+  });
+
+  it('had started, even when its error is heard before the message that says so', async () => {
+    // They come through two ports. When this thread was away for a while, both wait, and the error
+    // is taken first.
+    tell((worker) => {
+      worker.emit('error', failure('EMFILE'));
+      worker.emit('message', LOADED);
+    });
+    const error = await new Thread(LOOP, { name: 'test', data: null }).ended;
+    expect(error).toMatchObject({ message: 'EMFILE: injected', code: 'EMFILE' });
   });
 
   it('that says nothing has died', async () => {

@@ -1,19 +1,20 @@
 /** Each workload on a real heap with real threads: it starts, stays within its bounds, stops, and leaves the heap whole and empty. */
 
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { readMemStats } from '../../src/heap/memstats.js';
 import type { HeapHost } from '../../src/sched/host.js';
 import { Op } from '../../src/sched/ops.js';
 import type { EffectiveSettings } from '../../src/server/hosted.js';
 import { DEFAULT_PROFILE, KIND_NAMES, type KindName } from '../../src/workloads/catalog.js';
 import { Workloads } from '../../src/workloads/registry.js';
-import { type Parameters, Workload } from '../../src/workloads/workload.js';
+import { type Driven, type Parameters, Workload } from '../../src/workloads/workload.js';
 import { crashes, differences, json, newHost } from '../helper/host.js';
 
 const MiB = 2 ** 20;
 const BASE: Omit<Parameters, 'workload'> = {
   seed: 7,
-  duration: 60_000,
+  // Far longer than a test may take: each ends its workload itself.
+  duration: 3_600_000,
   rate: 50_000,
   bytes: 8 * MiB,
   p: 'all',
@@ -24,6 +25,7 @@ const BASE: Omit<Parameters, 'workload'> = {
 
 let host: HeapHost;
 afterEach(async () => {
+  vi.useRealTimers();
   await host.close();
   expect(crashes).toEqual([]);
 });
@@ -37,10 +39,36 @@ async function start(
   return new Workload('w', host, { workload, ...BASE, ...parameters });
 }
 
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 async function untilRounds(w: Workload, rounds: number): Promise<void> {
-  await expect.poll(() => w.rounds).toBeGreaterThanOrEqual(rounds);
+  await expect.poll(() => w.rounds, { message: `${rounds} rounds` }).toBeGreaterThanOrEqual(rounds);
+}
+
+/**
+ * The heap, with somebody who looks after every answer: what comes and goes between two polls is
+ * seen as well.
+ */
+function watched(answered: () => void): Driven & { sent: number } {
+  const driven: Driven & { sent: number } = {
+    sent: 0,
+    heap: host.heap,
+    procs: host.procs,
+    take: (length: number) => host.take(length),
+    submit: (op, p, a, done) => {
+      driven.sent++;
+      host.submit(op, p, a, (error, g) => {
+        done(error, g);
+        answered();
+      });
+    },
+  };
+  return driven;
+}
+
+/** The workload's timers, by hand. Its heap goes on by itself. */
+function byHand(): void {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] });
 }
 
 /** Whole, and nothing of it left. */
@@ -52,12 +80,14 @@ async function expectEmpty(): Promise<void> {
 
 describe.each(KIND_NAMES)('%s', (kind) => {
   it('starts, stays within its bounds, stops and frees everything', async () => {
-    const w = await start(kind, {}, kind === 'thrash' ? { gomemlimit: 24 * MiB } : {});
+    const limit: Partial<EffectiveSettings> = kind === 'thrash' ? { gomemlimit: 24 * MiB } : {};
+    host = await newHost({ reserve: 256 * MiB, ...limit });
     let most = 0;
-    while (w.rounds < 25 || most === 0) {
-      await pause(5);
+    const heap = watched(() => {
       most = Math.max(most, w.live.bytes);
-    }
+    });
+    const w = new Workload('w', heap, { workload: kind, ...BASE });
+    await expect.poll(() => w.rounds >= 25 && most > 0, { message: '25 rounds, and something held' }).toBe(true);
     expect(w.state).toBe('running');
     expect(w.tally.allocs).toBeGreaterThan(100);
     expect(w.tally.failed).toBe(0);
@@ -69,28 +99,48 @@ describe.each(KIND_NAMES)('%s', (kind) => {
     expect(w.live).toEqual({ objects: 0, bytes: 0 });
     expect(w.tally.failed).toBe(0);
     const { rounds } = w;
+    const { sent } = heap;
     await expectEmpty();
-    await pause(50);
-    expect(w.rounds).toBe(rounds);
+    // Some periods later.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect([w.rounds, heap.sent]).toEqual([rounds, sent]);
   });
 });
 
 it('ends by itself, in time', async () => {
-  const begun = Date.now();
-  const w = await start('larson', { duration: 300 });
+  host = await newHost({ reserve: 256 * MiB });
+  byHand();
+  const w = new Workload('w', host, { workload: 'larson', ...BASE, duration: 300 });
+  vi.advanceTimersByTime(299);
+  expect([w.state, w.ending]).toEqual(['running', undefined]);
+  vi.advanceTimersByTime(1);
+  expect(w.ending).toBe('duration');
   await w.done;
   expect(w.ending).toBe('duration');
-  expect(Date.now() - begun).toBeGreaterThanOrEqual(300);
   await expectEmpty();
 });
 
-it('goes no faster than its rate', async () => {
-  const w = await start('larson', { rate: 2000 });
-  await expect.poll(() => w.tally.allocs).toBeGreaterThan(400);
-  const seconds = (Date.now() - w.startedAt.getTime()) / 1000;
+it('goes no faster than its rate, and makes up for nothing', async () => {
+  host = await newHost({ reserve: 256 * MiB });
+  byHand();
+  const w = new Workload('w', host, { workload: 'larson', ...BASE, rate: 2000 });
+  const sent = () => w.tally.allocs + w.tally.frees + w.tally.failed;
+  for (let ms = 1; ms <= 1000; ms++) {
+    vi.advanceTimersByTime(1);
+    while (host.stats().inFlight > 0) await turn();
+    expect(sent()).toBeLessThanOrEqual((2000 * ms) / 1000);
+  }
+  // All that it may, but for the round that is due next.
+  expect(sent()).toBeGreaterThan(1900);
+  expect(w.late).toBe(0);
+  const before = w.rounds;
+  // A second in which no answer can come: one round of it is begun.
+  vi.advanceTimersByTime(1000);
+  expect(w.rounds).toBe(before + 1);
+  expect(w.late).toBeGreaterThan(50);
   w.stop('stopped');
   await w.done;
-  expect(w.tally.allocs).toBeLessThan(2000 * seconds + 64);
+  await expectEmpty();
 });
 
 it('keeps its objects when told to', async () => {
@@ -120,7 +170,7 @@ it('gives up on a heap that is full, and empties it', async () => {
   expect(w.ending).toBe('heap-full');
   expect(w.tally.exhausted).toBeGreaterThan(0);
   await expectEmpty();
-}, 60_000);
+});
 
 it('goes on when an M dies, and loses no more than the record at the edge', async () => {
   const w = await start('larson', { rate: 100_000 });

@@ -46,6 +46,8 @@ export interface Happened {
   /** Of 64-byte objects. */
   allocations: number;
   refills: number;
+  /** Span classes that the refills are of: of 64-byte objects and so many others, a refill each. */
+  classes: number;
   /** At their mcentral, or at the heap lock. */
   acquisitions: number;
   contended: number;
@@ -65,9 +67,10 @@ export function facts(happened: Partial<Happened> = {}, changed: Partial<Facts> 
   const seconds = changed.seconds ?? 1;
   const before = moment(10);
   const after = moment(10 + seconds);
-  const { cycles = 1, allocations = 100_000, refills = 1000, at = 'mcentral', ...rest } = happened;
+  const { cycles = 1, allocations = 100_000, refills = 1000, classes = 1, at = 'mcentral', ...rest } = happened;
   after.slotsAllocated[CLASS] = allocations;
-  after.refills[SPC] = refills;
+  after.refills[SPC] = refills - (classes - 1);
+  for (let i = 1; i < classes; i++) after.refills[SPC + i] = 1;
   const { acquisitions = refills, contended = 0, waitSeconds = 0 } = rest;
   Object.assign(at === 'heap' ? after.heapLock : after.centrals[SPC], { acquisitions, contended, waitSeconds });
   // A cycle a second: a quarter of two Ps for 40 ms.

@@ -54,11 +54,20 @@ const CASES: Case[] = [
   ['49 long waits', 'central-contention', undefined, contended(49, 0.5)],
   ['waits for the heap lock', 'central-contention', 'warning', contended(80, 0.2, { at: 'heap' })],
 
-  ['one in ninety', 'mcache-thrash', undefined, { allocations: 1000, refills: 11 }],
-  ['one in ten, twelve times the ideal', 'mcache-thrash', 'warning', { allocations: 1000, refills: 100 }],
-  ['nearly one in ten', 'mcache-thrash', undefined, { allocations: 1000, refills: 99 }],
-  ['one in two', 'mcache-thrash', 'warning', { allocations: 500, refills: 250 }],
-  ['one in two of few', 'mcache-thrash', undefined, { allocations: 499, refills: 250 }],
+  // Two Ps, one class, one cycle: four refills say nothing.
+  ['one in ninety', 'mcache-thrash', undefined, { allocations: 1000, refills: 15 }],
+  ['one in ten, twelve times the ideal', 'mcache-thrash', 'warning', { allocations: 1000, refills: 104 }],
+  ['nearly one in ten', 'mcache-thrash', undefined, { allocations: 1000, refills: 103 }],
+  ['one in two', 'mcache-thrash', 'warning', { allocations: 500, refills: 254 }],
+  ['one in two of few', 'mcache-thrash', undefined, { allocations: 499, refills: 254 }],
+  ['one in nine, 99 allocations a class', 'mcache-thrash', undefined, { allocations: 990, refills: 150, classes: 10 }],
+  [
+    'one in nine, 100 allocations a class',
+    'mcache-thrash',
+    'warning',
+    { allocations: 1000, refills: 151, classes: 10 },
+  ],
+  ['one in two, after many cycles', 'mcache-thrash', undefined, { allocations: 500, refills: 254, cycles: 103 }],
 
   ['a fifth of the CPU', 'gc-too-often', 'warning', gc(0.2, 2)],
   ['less than a fifth', 'gc-too-often', undefined, gc(0.199, 2, 0)],
