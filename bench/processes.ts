@@ -26,6 +26,24 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
+/** Milliseconds for a child to be ready, which only one that hangs does not keep. */
+const READY_MS = 110_000;
+
+/**
+ * Waits until a URL is answered by a 2xx.
+ *
+ * @returns false where the child ended before that, as it does where another process was faster to take its port
+ */
+export async function ready(url: string, child: ChildProcess): Promise<boolean> {
+  const began = performance.now();
+  while (child.exitCode === null && child.signalCode === null) {
+    if ((await fetch(url).catch(() => undefined))?.ok) return true;
+    if (performance.now() - began > READY_MS) throw new Error(`no answer from ${url} within ${READY_MS} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return false;
+}
+
 export function start(command: string, args: string[], options: SpawnOptions = {}): ChildProcess {
   const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'], ...options });
   children.add(child);
@@ -74,13 +92,8 @@ export async function startServer(script: string, args: string[] = []): Promise<
     env: { ...process.env, HOST: '127.0.0.1', PORT: String(port), LOG_LEVEL: 'warn', NODE_ENV: 'production' },
   });
   const url = `http://127.0.0.1:${port}`;
-  for (let tries = 0; ; tries++) {
-    if (child.exitCode !== null) throw new Error(`${script} ended with ${child.exitCode}`);
-    const answer = await fetch(`${url}/readyz`).catch(() => undefined);
-    if (answer?.ok) return { url, port, child };
-    if (tries === 100) throw new Error(`${script} does not answer`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+  if (!(await ready(`${url}/readyz`, child))) throw new Error(`${script} ended with ${child.exitCode}`);
+  return { url, port, child };
 }
 
 export function startGoheap(): Promise<Running> {

@@ -7,7 +7,7 @@ import { type ChildProcess, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort, start, stop } from '../processes.js';
+import { freePort, ready, start, stop } from '../processes.js';
 
 export interface Sample {
   readonly metric: Record<string, string>;
@@ -71,25 +71,26 @@ export class Prometheus {
       scrape_configs: [{ job_name: 'goheap', http_sd_configs: [{ url: `${url}/v1/sd`, refresh_interval: '1s' }] }],
     };
     writeFileSync(join(folder, 'prometheus.yml'), JSON.stringify(config));
-    const port = await freePort();
-    const child = start(
-      'prometheus',
-      [
-        `--config.file=${join(folder, 'prometheus.yml')}`,
-        `--storage.tsdb.path=${join(folder, 'data')}`,
-        `--web.listen-address=127.0.0.1:${port}`,
-      ],
-      { stdio: 'ignore' },
-    );
-    const prometheus = new Prometheus(child, folder, `http://127.0.0.1:${port}`);
-    for (let tries = 0; ; tries++) {
-      const ready = await fetch(`${prometheus.url}/-/ready`).catch(() => undefined);
-      if (ready?.ok) return prometheus;
-      if (child.exitCode !== null || tries === 200) {
+    // It does not say which port it was given, so one is chosen here. Another process may be faster to take it.
+    for (let tries = 1; ; tries++) {
+      const port = await freePort();
+      const child = start(
+        'prometheus',
+        [
+          `--config.file=${join(folder, 'prometheus.yml')}`,
+          `--storage.tsdb.path=${join(folder, 'data')}`,
+          `--web.listen-address=127.0.0.1:${port}`,
+        ],
+        { stdio: 'ignore' },
+      );
+      const prometheus = new Prometheus(child, folder, `http://127.0.0.1:${port}`);
+      try {
+        if (await ready(`${prometheus.url}/-/ready`, child)) return prometheus;
+        if (tries === 3) throw new Error(`prometheus ended with ${child.exitCode}`);
+      } catch (error) {
         await prometheus.stop();
-        throw new Error('prometheus does not answer');
+        throw error;
       }
-      await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
 

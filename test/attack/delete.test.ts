@@ -41,7 +41,7 @@ async function turnsDuring(work: Promise<unknown>, counts: () => boolean = () =>
   return turns;
 }
 
-test.skipIf(releaseMode() === 'accounted')('a heap whose memory is in use', { timeout: 60_000 }, async () => {
+test.skipIf(releaseMode() === 'accounted')('a heap whose memory is in use', async () => {
   expect((await t.call('PUT', '/v1/heaps/big', { reserve: '4GiB' })).status).toBe(201);
   const host = t.heaps.get('big');
   const { heap } = host;
@@ -62,7 +62,7 @@ test.skipIf(releaseMode() === 'accounted')('a heap whose memory is in use', { ti
   expect(turns).toBeGreaterThanOrEqual([...slices(heap.memory.reservation)].length - 1);
 });
 
-test('a heap of many threads starts one a turn and ends a few at a time', { timeout: 60_000 }, async () => {
+test('a heap of many threads starts one a turn and ends a few at a time', async () => {
   const threads = 24;
   const started = await turnsDuring(
     t.call('PUT', '/v1/heaps/wide', { gomaxprocs: threads }).then(({ status }) => expect(status).toBe(201)),

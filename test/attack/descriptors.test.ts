@@ -34,7 +34,8 @@ it.runIf(process.platform === 'linux')('100 connections that ask for two static 
     await new Promise<void>((resolve) => socket.once('readable', resolve));
     socket.destroy();
   }
-  await expect.poll(() => metric(server.base, 'goheap_http_connections'), { timeout: 30_000 }).toBeLessThan(5);
-  expect(files()).toBe(before);
+  await expect.poll(() => metric(server.base, 'goheap_http_connections')).toBeLessThan(5);
+  // A thread that was still reading its modules may have had some open before.
+  await expect.poll(files).toBeLessThanOrEqual(before);
   expect((await fetch(`${server.base}/v1/heaps/a`, { method: 'PUT' })).status).toBe(201);
 });

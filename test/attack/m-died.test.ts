@@ -1,8 +1,8 @@
 /**
  * Threads that die under requests: nothing stays rooted whose address nobody was told.
  *
- * Clients allocate in every way that there is while Ms are killed. Each remembers what it was told, from answers of every kind. In the end they free
- * that, and the heap must be empty: not a single object more.
+ * Clients allocate in every way that there is while Ms are killed. Each remembers what it was told, from answers of every
+ * kind. After each round they free that, and in the end the heap must be empty: not a single object more.
  */
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -133,11 +133,12 @@ async function expectEmpty(): Promise<void> {
 }
 
 describe.each(Object.entries(KINDS))('%s', (name, kind) => {
-  test('leaves nothing behind when its threads die', { timeout: 120_000 }, async () => {
+  test('leaves nothing behind when its threads die', async () => {
     const rounds = effort(5, 25);
-    const told: string[] = [];
     let died = 0;
+    let objects = 0;
     for (let round = 0; round < rounds; round++) {
+      const told: string[] = [];
       const all = Promise.all([kind(round * 3), kind(round * 3 + 1), kind(round * 3 + 2)]);
       for (let i = 0; i < 2; i++) {
         // As soon as something runs; then some turns later, another number each time.
@@ -149,14 +150,16 @@ describe.each(Object.entries(KINDS))('%s', (name, kind) => {
         told.push(...one.addresses);
         died += one.died;
       }
+      objects += told.length;
+      // At once: how many of the rounds are answered depends on the machine, and all of their objects might not fit.
+      await freeAll(told);
     }
-    await freeAll(told);
     await expectEmpty();
-    console.log(`${name}: ${died} answers m-died, ${told.length} objects told of`);
+    console.log(`${name}: ${died} answers m-died, ${objects} objects told of`);
   });
 });
 
-test('a batch is answered while no thread can take the place of its own', { timeout: 120_000 }, async () => {
+test('a batch is answered while no thread can take the place of its own', async () => {
   const spawn = system.spawn;
   let refusing = false;
   vi.spyOn(system, 'spawn').mockImplementation((script, options) => {
@@ -183,10 +186,14 @@ test('a batch is answered while no thread can take the place of its own', { time
     }
     await expect.poll(() => t.host.stats().inFlight).toBe(0);
     await freeAll(told);
-    await t.post('gc');
-    await t.post('gc');
     // The last object of a batch whose fate was not known: it is dropped, or it stays.
-    expect((await t.get('memstats?flush=true')).body.HeapObjects).toBeLessThanOrEqual(unknown);
+    const left = async (): Promise<number> => {
+      await t.post('gc');
+      await t.post('gc');
+      return (await t.get('memstats?flush=true')).body.HeapObjects;
+    };
+    // A thread that is only now replaced keeps a collection waiting.
+    await expect.poll(left).toBeLessThanOrEqual(unknown);
     await t.check();
   } finally {
     vi.restoreAllMocks();

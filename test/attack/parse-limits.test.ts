@@ -59,8 +59,8 @@ describe('time', () => {
     const server = await replayServer({ GOHEAP_REPLAY_TIME: '300ms' });
     const answer = await server.stream('', endless());
     expect(answer).toMatchObject({ status: 503, body: { code: 'replay-timed-out' } });
-    expect((await server.get()).body).toMatchObject({ replays: [], running: 0, waiting: 0 });
-    expect(await server.files()).toEqual([]);
+    await expect.poll(async () => (await server.get()).body).toMatchObject({ replays: [], running: 0, waiting: 0 });
+    await expect.poll(() => server.files()).toEqual([]);
   });
 
   it('the clock of a thread that waits for bytes is at rest', async () => {
@@ -131,7 +131,7 @@ describe('memory', () => {
     expect(answer).toMatchObject(refused);
     expect(answer.body.detail).toBe('A thread may use 256 MiB of memory for this, and it took more.');
     expect(await server.upload('?seconds=1', profile)).toMatchObject(refusedAt(512));
-    expect(await server.files()).toEqual([]);
+    await expect.poll(() => server.files()).toEqual([]);
     // That is the client's affair, and no error of the server.
     expect(server.log.filter(({ level }) => Number(level) >= 50)).toEqual([]);
     vi.restoreAllMocks();
@@ -143,7 +143,7 @@ describe('memory', () => {
     starve(/simulator/);
     const { body } = await server.upload('', recording(1000));
     expect(await server.until(body.id, 'done')).toMatchObject({ state: 'failed', error: { code: 'replay-memory' } });
-    expect(await server.files()).toEqual([]);
+    await expect.poll(() => server.files()).toEqual([]);
   });
 
   it('of a report and a heap map', async () => {

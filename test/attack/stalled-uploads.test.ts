@@ -67,7 +67,7 @@ async function parsing(server: ReplayServer): Promise<string> {
 
 async function expectNothingLeft(server: ReplayServer): Promise<void> {
   await expect.poll(async () => (await server.get()).body).toMatchObject({ replays: [], running: 0, waiting: 0 });
-  expect(await server.files()).toEqual([]);
+  await expect.poll(() => server.files()).toEqual([]);
 }
 
 describe.each(STAGES)('an upload that stalls %s', (_where, sent) => {
@@ -163,7 +163,7 @@ describe.skipIf(process.platform !== 'linux')('uploads that break off', () => {
     expect(warned).not.toHaveBeenCalled();
     const workers = spawn.mock.results.map(({ value }) => value as { threadId: Thread['id'] });
     expect(workers.length).toBeGreaterThan(0);
-    expect(workers.filter(({ threadId }) => threadId !== -1)).toEqual([]);
+    await expect.poll(() => workers.filter(({ threadId }) => threadId !== -1).length).toBe(0);
     await expectNothingLeft(server);
   });
 });

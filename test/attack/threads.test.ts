@@ -64,9 +64,11 @@ const descriptors = async (pid: number | 'self' = 'self'): Promise<number> => (a
 /** What a client is told, and that nothing is left of it. */
 async function expectRefusal(server: ReplayServer, answer: { status: number; body: unknown; headers: object }) {
   expect(answer).toMatchObject({ status: 503, body: { code: 'overloaded' }, headers: { 'retry-after': '1' } });
-  const { body } = await server.get();
-  expect(body).toMatchObject({ running: 0, waiting: 0 });
-  expect((await server.files()).filter((name) => /partial|goheap-replay-/.test(name))).toEqual([]);
+  // The thread that was refused may take a while to end.
+  await expect.poll(async () => (await server.get()).body).toMatchObject({ running: 0, waiting: 0 });
+  await expect
+    .poll(async () => (await server.files()).filter((name) => /partial|goheap-replay-/.test(name)))
+    .toEqual([]);
 }
 
 describe.each<How>(['throws', 'tells'])('a thread that cannot start: `new Worker` %s', (how) => {
@@ -76,7 +78,7 @@ describe.each<How>(['throws', 'tells'])('a thread that cannot start: `new Worker
     await expectRefusal(server, await server.upload('', recording(1000)));
     const before = await descriptors();
     for (let i = 0; i < 10; i++) await expectRefusal(server, await server.start('', { example: 'jq' }));
-    expect(await descriptors()).toBeLessThan(before + 5);
+    await expect.poll(() => descriptors()).toBeLessThan(before + 5);
     vi.restoreAllMocks();
     expect((await server.upload('', recording(1000))).status).toBe(202);
   });
@@ -115,7 +117,7 @@ describe.each<How>(['throws', 'tells'])('a thread that cannot start: `new Worker
     refuse(/simulator/, how);
     const { body } = await server.upload('?gogc=50,100,200', recording(1000));
     expect(await server.until(body.id, 'done')).toMatchObject({ state: 'failed', error: { code: 'overloaded' } });
-    expect(await server.files()).toEqual([]);
+    await expect.poll(() => server.files()).toEqual([]);
     vi.restoreAllMocks();
     const again = await server.upload('?gogc=50,100,200', recording(1000));
     expect(await server.until(again.body.id, 'done')).toMatchObject({ state: 'done' });
@@ -141,7 +143,7 @@ describe.each<How>(['throws', 'tells'])('a thread that cannot start: `new Worker
     }
     // One for each PUT: nobody tried to replace what never ran.
     expect(count.refused).toBe(5);
-    expect(await descriptors()).toBeLessThan(before + 5);
+    await expect.poll(() => descriptors()).toBeLessThan(before + 5);
     vi.restoreAllMocks();
     expect((await app.call('PUT', '/v1/heaps/new', { gomaxprocs: 3 })).status).toBe(201);
     expect((await app.post('/v1/heaps/new/check')).status).toBe(200);
@@ -326,9 +328,8 @@ describe.skipIf(process.platform !== 'linux')('a server that has no descriptor l
       await expect.poll(() => descriptors(child.pid)).toBeLessThan(open + 20);
       await expect.poll(async () => (await child.call('POST', path, { example: 'sqlite3' })).status).toBe(202);
       expect((await child.call('POST', '/v1/heaps/default/check')).status).toBe(200);
-      expect((await readdir(join(child.folder, 'traces'))).filter((name) => name.startsWith('goheap-replay-'))).toEqual(
-        [],
-      );
+      const traces = () => readdir(join(child.folder, 'traces'));
+      await expect.poll(async () => (await traces()).filter((name) => name.startsWith('goheap-replay-'))).toEqual([]);
     } finally {
       for (const socket of sockets) socket.destroy();
       expect(await child.end()).toBe(0);

@@ -15,11 +15,11 @@ const CHROMIUM = [process.env.CHROMIUM ?? '', '/usr/bin/chromium', '/usr/bin/goo
 const IMAGES = join(import.meta.dirname, '../../docs/images');
 const TABS = ['map', 'path', 'series', 'gc', 'hands', 'doctor', 'replay'];
 /** For what the machine has to do between two looks. */
-const SOON = { timeout: 60_000 };
+const SOON = { timeout: 110_000 };
 
 if (CHROMIUM === undefined) console.warn('The console is not tested: there is no Chromium; CHROMIUM may name one.');
 
-describe.skipIf(CHROMIUM === undefined)('the console', () => {
+describe.skipIf(CHROMIUM === undefined)('the console', { timeout: 240_000 }, () => {
   const server = new Server();
   let browser: Browser;
   let page: Page;
@@ -28,6 +28,7 @@ describe.skipIf(CHROMIUM === undefined)('the console', () => {
 
   const openPage = async (width: number, height: number, base = server.base): Promise<Page> => {
     const context = await browser.newContext({ viewport: { width, height } });
+    context.setDefaultTimeout(SOON.timeout);
     const opened = await context.newPage();
     opened.on('pageerror', (error) => complaints.push(String(error)));
     opened.on('console', (message) => {
@@ -43,11 +44,25 @@ describe.skipIf(CHROMIUM === undefined)('the console', () => {
   const tab = (name: string) => page.locator(`#tab-${name}`).click();
   const state = (at: Page) => at.locator('.connection').getAttribute('data-state');
   const live = (at: Page) => expect.poll(() => state(at), SOON).toBe('live');
+  /** Until frames are drawn one after another without a change of the page's size: what was to be laid out is. */
+  const settled = (at: Page): Promise<unknown> =>
+    at.evaluate(`new Promise((done) => {
+      let size = '', same = 0;
+      const look = () => {
+        const { scrollWidth, scrollHeight } = document.documentElement;
+        const now = scrollWidth + ' ' + scrollHeight;
+        same = now === size ? same + 1 : 0;
+        size = now;
+        if (same === 20) done();
+        else requestAnimationFrame(look);
+      };
+      look();
+    })`);
   const text = (selector: string) => page.locator(selector).first().innerText();
 
   beforeAll(async () => {
     await server.start();
-    browser = await chromium.launch({ executablePath: CHROMIUM as string, args: ['--no-sandbox'] });
+    browser = await chromium.launch({ executablePath: CHROMIUM as string, args: ['--no-sandbox'], timeout: 100_000 });
     page = await openPage(1280, 900);
   });
 
@@ -101,13 +116,13 @@ describe.skipIf(CHROMIUM === undefined)('the console', () => {
     await expect.poll(() => text('.side h3'), SOON).toBe(`Object ${leaf}`);
     await page.getByRole('button', { name: 'Path from a root' }).click();
     await expect.poll(() => text('.side ol.links'), SOON).toContain(`${address.address} in span`);
-    expect(await text('.hex')).toMatch(/^0000 {2}00 00/);
+    await expect.poll(() => text('.hex'), SOON).toMatch(/^0000 {2}00 00/);
   });
 
   test('a line of the collector appears', async () => {
     await tab('gc');
     await page.getByRole('button', { name: 'Collect now' }).click();
-    await expect.poll(() => text('.gctrace'), SOON).toMatch(/^gc 1 @[0-9.]+s \d+%: .* 2 P \(forced\)$/);
+    await expect.poll(() => text('.gctrace'), SOON).toMatch(/^gc \d+ @[0-9.]+s \d+%: .* 2 P \(forced\)$/);
     await page.locator('.cycle summary').first().click();
     await expect.poll(() => text('.cycle-details'), SOON).toMatch(/sweep termination/);
     await tab('series');
@@ -141,6 +156,8 @@ describe.skipIf(CHROMIUM === undefined)('the console', () => {
 
   test('a workload starts and stops', async () => {
     await tab('hands');
+    // Far longer than the test: it is still running when somebody looks.
+    await page.locator('.fields input[name=duration]').fill('86400');
     await page.getByRole('button', { name: 'Start', exact: true }).click();
     await expect.poll(() => text('.workload'), SOON).toMatch(/larson-1\s+running/);
     await page.getByRole('button', { name: 'Stop' }).click();
@@ -157,9 +174,11 @@ describe.skipIf(CHROMIUM === undefined)('the console', () => {
     const form = page.locator('section[aria-label="Free"]');
     await form.locator('select').first().selectOption('an address');
     await form.locator('input').fill('0x123');
-    await form.getByRole('button', { name: 'Free', exact: true }).click();
-    await expect.poll(() => text('.toast'), SOON).toContain('address-outside-heap');
+    // It goes away after some seconds, so that the browser looks for it from before it is there.
+    const told = page.locator('.toast', { hasText: 'address-outside-heap' }).first().waitFor(SOON);
+    await Promise.all([told, form.getByRole('button', { name: 'Free', exact: true }).click()]);
     // The browser reports every answer that is an error.
+    await expect.poll(() => complaints.length, SOON).toBeGreaterThan(0);
     expect(complaints.splice(0)).toEqual([expect.stringContaining('status of 4')]);
   });
 
@@ -186,7 +205,8 @@ describe.skipIf(CHROMIUM === undefined)('the console', () => {
   test.each(TABS)('at 390 pixels, %s fits', async (name) => {
     await page.setViewportSize({ width: 390, height: 844 });
     await tab(name);
-    await page.waitForTimeout(300);
+    await expect.poll(() => page.locator(`#tab-${name}`).getAttribute('aria-selected'), SOON).toBe('true');
+    await settled(page);
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
     await page.setViewportSize({ width: 1280, height: 900 });
   });

@@ -234,7 +234,7 @@ async function settled(): Promise<{ threads: number; descriptors: string[] }> {
         last = now;
         return same;
       },
-      { interval: 100 },
+      { interval: 100, timeout: 300_000, message: 'threads and descriptors at rest' },
     )
     .toBeGreaterThanOrEqual(80);
   return last;
