@@ -49,7 +49,7 @@ function start(args: string[], env: Record<string, string> = { AUTH_TOKEN: 'secr
 const record = (args: string[], env?: Record<string, string>) => start(args, env).ended;
 const file = (name: string): string => join(scratch, name);
 /** The file is opened once the server has answered: what was there is copied, and what comes is told. */
-const begun = (name: string) => expect.poll(() => existsSync(file(name)), `${name} is not begun`).toBe(true);
+const begun = (name: string) => expect.poll(() => existsSync(file(name)), { message: `${name} is begun` }).toBe(true);
 
 async function allocate(count: number): Promise<string[]> {
   const { body } = await t.post('alloc', { size: 48, count }, auth);
