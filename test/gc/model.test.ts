@@ -103,7 +103,7 @@ const config: fc.Arbitrary<Config> = fc.record({
 const RUNS = Number(process.env.MODEL_RUNS ?? effort(50, 200));
 
 describe('random graphs', () => {
-  test.each([1, 4])('on %i P', { timeout: 60_000 + RUNS * 1000 }, (procs) => {
+  test.each([1, 4])('on %i P', { timeout: 120_000 + RUNS * 5000 }, (procs) => {
     const program = fc.array(
       fc.tuple(
         step.map((s) => Object.assign(s, { [fc.toStringMethod]: () => s.words })),

@@ -51,7 +51,7 @@ const link: fc.Arbitrary<Link> = fc.record({
   inside: fc.oneof(fc.constant(0), fc.double({ min: 0, max: 0.999, noNaN: true })),
 });
 
-test('random graphs', { timeout: 60_000 }, () => {
+test('random graphs', () => {
   fc.assert(
     fc.property(
       fc.array(spec, { minLength: 1, maxLength: 40, size: 'max' }),

@@ -304,7 +304,7 @@ describe('one scavenger at a time', () => {
     expect(s.h.scalar(H_SCAVENGER)).toBe(2);
   });
 
-  it('its thread dies at any write of a round', { timeout: 60_000 }, () => {
+  it('its thread dies at any write of a round', () => {
     const s = new Sim(6, 2);
     s.goal(MIB);
     const bad = fragile(s.h.memory);

@@ -167,7 +167,7 @@ function named(run: Step, words: string): Step {
   return Object.assign(run, { [fc.toStringMethod]: () => words });
 }
 
-test.each([1, 2])('random programs on %i P', { timeout: 60_000 }, (procs) => {
+test.each([1, 2])('random programs on %i P', (procs) => {
   fc.assert(
     fc.property(fc.array(step, { minLength: 1, maxLength: 60, size: 'max' }), (program) => {
       const d = new Driver(procs);

@@ -1,7 +1,11 @@
 /**
- * Recovery, at every point of a cycle where a thread can die. As in recover.test.ts the operation is killed before its first write to
- * shared memory, before its second, and so on. After each death the heap must be whole, everything that is reachable must be there,
- * a mark that was abandoned must be begun anew and end, and two cycles later nothing else may be left.
+ * Recovery, at every point of a cycle where a thread can die. As in recover.test.ts the operation is
+ * killed before its first write to shared memory, before its second, and so on. After each death
+ * the heap must be whole, everything that is reachable must be there, a mark that was abandoned
+ * must be begun anew and end, and two cycles later nothing else may be left.
+ *
+ * All points take five minutes of a processor or more: CRASH_POINTS=all tries them. Without it, a
+ * sample is tried of each scenario that makes more than a few writes.
  */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -34,6 +38,11 @@ import { expectQuiet, Graph, slots } from './graph.js';
 /** Deaths of each scenario that a test tries by default: so many at the beginning, so many over all; and those at milestones. */
 const FIRST = effort(2, 5);
 const SPREAD = effort(3, 10);
+const ALL = process.env.CRASH_POINTS === 'all';
+const POINTS = ALL ? 'every write' : `writes at milestones, and at about ${SPREAD} others`;
+
+/** ms: for what hangs. All deaths of a whole cycle take two minutes of a processor. */
+const timeout = ALL ? 1_800_000 : 900_000;
 
 /** The P's thread has stopped the world, this moment. */
 let stopped = false;
@@ -97,7 +106,7 @@ function deaths({ g, bad, x, reset }: Prepared, sc: Scenario<unknown>): number[]
   };
   const { writes } = dieAt(Number.POSITIVE_INFINITY, () => sc.run(bad, bad.ps[0], x, recording), watch);
   const all = Array.from({ length: writes }, (_, n) => n);
-  if (process.env.CRASH_POINTS === 'all' || writes <= SPREAD) return all;
+  if (ALL || writes <= SPREAD) return all;
   const stride = Math.ceil(writes / SPREAD);
   return all.filter((n) => n < FIRST || n === writes - 1 || near.has(n) || n % stride === writes % stride);
 }
@@ -237,7 +246,7 @@ describe.each(Object.entries(SCENARIOS))('%s', (_name, sc) => {
     x = undefined as unknown as Prepared;
   });
 
-  test('dies at every write', () => {
+  test(`dies at ${POINTS}`, { timeout }, () => {
     const { g, p0, bad } = x;
     for (const n of ofTest(0)) {
       x.reset();
@@ -255,7 +264,7 @@ describe.each(Object.entries(SCENARIOS))('%s', (_name, sc) => {
     }
   });
 
-  test.skipIf(sc.held === true)('dies at every write while the other P works on', () => {
+  test.skipIf(sc.held === true)(`dies at ${POINTS}, while the other P works on`, { timeout }, () => {
     const { g, p0, bad } = x;
     const { h } = g;
     for (const n of ofTest(1)) {

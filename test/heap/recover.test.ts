@@ -1,7 +1,11 @@
 /**
- * Recovery, at every point where a thread can die: each scenario's operation is killed before its first write to shared
- * memory, before its second, and so on, until it survives. After each death the heap must be whole again, every object that a client was told of
- * must be there with its bytes, and what was never answered must be garbage.
+ * Recovery, at every point where a thread can die: each scenario's operation is killed before its
+ * first write to shared memory, before its second, and so on, until it survives. After each death
+ * the heap must be whole again, every object that a client was told of must be there with its
+ * bytes, and what was never answered must be garbage.
+ *
+ * All points take minutes. `npm run test:long` tries them, and so does CRASH_POINTS=all; `npm test`
+ * tries a sample of each scenario.
  */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -17,13 +21,15 @@ import { checkRooted, Found, resolve, Status } from '../../src/heap/objects.js';
 import { PAGE_WORDS, TINY_SPAN_CLASS } from '../../src/heap/sizeclass.js';
 import { addSite } from '../../src/heap/specials.js';
 import { sweepAll, sweepOne } from '../../src/heap/sweep.js';
-import { effort } from '../helper/effort.js';
+import { effort, LONG } from '../helper/effort.js';
 import { dieAt, fragile, sleeping, snapshot, takeOver } from './crash.js';
 import { type Held, key, random, World } from './world.js';
 
-/** Deaths of each scenario that a test tries by default: so many at the beginning, so many over all. */
-const FIRST = effort(6, 20);
-const SPREAD = effort(10, 40);
+const ALL = LONG || process.env.CRASH_POINTS === 'all';
+/** Deaths in a sample: so many at the beginning, and about so many over all. */
+const FIRST = 6;
+const SPREAD = 10;
+const POINTS = ALL ? 'every write' : `the first ${FIRST}, the last and about ${SPREAD} more of its writes`;
 
 interface Scenario {
   /** Brings the heap to where the operation is interesting. P0 will die, P1 has objects and caches of its own. */
@@ -250,28 +256,34 @@ function prepare(sc: Scenario): Prepared {
   many(w, p1, 4, 64);
   many(w, p1, 2, 6);
   many(w, p1, 2, 40, false);
+  // How many writes an operation makes must not depend on how long it takes.
+  const bad = fragile(w.h.memory);
+  let ns = 0;
+  w.h.now = bad.now = () => (ns += 1000);
   const o = sc.setup?.(w, p0, p1) as Held;
   w.expectWhole('before');
   const back = snapshot(w.h);
   const held = [...w.held.values()].map((x) => ({ ...x }));
+  const began = ns;
   const reset = (): void => {
     back();
+    ns = began;
     w.held.clear();
     for (const x of held) w.held.set(key(x), { ...x });
   };
-  return { w, p0, p1, bad: fragile(w.h.memory), o, reset };
+  return { w, p0, p1, bad, o, reset };
 }
 
 /**
- * The writes before which the operation dies: all of them where they are few or CRASH_POINTS=all asks for it, else a
- * sample: the first few, then some that are spread over all.
+ * The writes before which the operation dies: all of them, or a sample: the first few, then some
+ * that are spread over all.
  */
 function deaths({ bad, o, reset }: Prepared, sc: Scenario): number[] {
   reset();
   const { writes } = dieAt(Number.POSITIVE_INFINITY, () => sc.run(bad, bad.ps[0], o));
   const all = Array.from({ length: writes }, (_, n) => n);
   expect(all.length).toBeGreaterThan(0);
-  if (process.env.CRASH_POINTS === 'all' || writes <= SPREAD) return all;
+  if (ALL || writes <= SPREAD) return all;
   const stride = Math.ceil(writes / SPREAD);
   return all.filter((n) => n < FIRST || n === writes - 1 || n % stride === writes % stride);
 }
@@ -314,7 +326,7 @@ describe.each(Object.entries(SCENARIOS))('%s', (_name, sc) => {
     x = undefined as unknown as Prepared;
   });
 
-  test('dies at every write', () => {
+  test(`dies at ${POINTS}`, () => {
     const { w, p0, bad, o } = x;
     for (const n of points) {
       x.reset();
@@ -331,7 +343,7 @@ describe.each(Object.entries(SCENARIOS))('%s', (_name, sc) => {
     }
   });
 
-  test.skipIf(sc.held === true)('dies at every write while the other P works on', () => {
+  test.skipIf(sc.held === true)(`dies at ${POINTS} while the other P works on`, () => {
     const { w, p0, p1, bad, o } = x;
     for (const n of points) {
       x.reset();
@@ -366,12 +378,14 @@ describe.each(Object.entries(SCENARIOS))('%s', (_name, sc) => {
   });
 });
 
-test('one heap survives many deaths', { timeout: 60_000 }, () => {
+test('one heap survives many deaths', () => {
   const rnd = random(20_260_101);
   const w = new World(2, 16 << 20);
   const [p0, p1] = w.h.ps;
   const bad = fragile(w.h.memory);
   const b0 = bad.ps[0];
+  let ns = 0;
+  w.h.now = bad.now = () => (ns += 1000);
   const pick = (): Held => [...w.held.values()][rnd(w.held.size)];
   let died = 0;
   const steps = effort(100, 400);

@@ -77,7 +77,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant(named('check', (w) => w.expectWhole('on the way'))) },
 );
 
-test.each(['released', 'accounted'])('random programs, pages %s', { timeout: 60_000 }, (how) => {
+test.each(['released', 'accounted'])('random programs, pages %s', (how) => {
   fc.assert(
     fc.property(fc.array(step, { minLength: 1, maxLength: 60, size: 'max' }), (program) => {
       const w = new World(1, 16 << 20);

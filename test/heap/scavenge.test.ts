@@ -295,7 +295,7 @@ describe('by allocations', () => {
   });
 });
 
-test('the process gets smaller', { timeout: 120_000 }, (t) => {
+test('the process gets smaller', (t) => {
   if (mode === 'accounted') t.skip('koffi does not load here: released pages are only accounted');
   const h = Heap.create({ reserve: 1024 * MIB, arenaSize: 64 * MIB, procs: 1 });
   const p = h.ps[0];

@@ -81,8 +81,7 @@ test('a server that does not answer, or stops in the middle', async () => {
     if (request.url === '/half') reply.write('half');
     if (request.url === '/cut') {
       reply.setHeader('content-length', '100');
-      reply.write('half');
-      setTimeout(() => reply.destroy(), 10);
+      reply.write('half', () => reply.destroy());
     }
   });
   expect(await error(fetchProfile(`http://${at}/`, { timeout: 200 }))).toMatch(/within 0.2 s/);
