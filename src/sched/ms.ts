@@ -9,8 +9,8 @@
 import { silent, Thread, threadScript } from '../threads/thread.js';
 import type { WorkerData, WorkerMessage } from './worker.js';
 
-/** An M of a new heap that does not come up in this time is an error. */
-const START_MS = 20_000;
+/** An M of a new heap that does not come up in this time is an error: long enough for a busy machine. */
+const START_MS = 60_000;
 
 /**
  * An M's own JavaScript heap. It makes few objects, and short-lived ones: the JSON of what it
