@@ -101,13 +101,15 @@ export async function eventServer(
   options: Partial<StreamOptions>,
   listen: ListenOptions = { port: 0, host: '127.0.0.1' },
 ): Promise<EventServer> {
-  const config = loadConfig({});
+  // A client that does not read is cut off by the events themselves, or by nobody.
+  const config = loadConfig({ SEND_TIMEOUT: '0s' });
   const heaps = new HeapRegistry<Host>((name, settings) => HeapHost.create(name, settings), 4);
   const lifecycle = new Lifecycle();
   const connections = new Connections(config);
   const app = Fastify({
     return503OnClosing: false,
-    serverFactory: (handler) => connections.createServer(handler, {}),
+    // No connection is closed under a client that is about to use it again.
+    serverFactory: (handler) => connections.createServer(handler, { keepAliveTimeout: 0 }),
   });
   app.decorate('connections', connections);
   app.decorate('config', config).decorate('heaps', heaps).decorate('lifecycle', lifecycle);
@@ -125,10 +127,10 @@ export async function eventServer(
     lifecycle,
     url: (query = '', heap = 't') => `http://127.0.0.1:${port}/v1/heaps/${heap}/events${query}`,
     close: async () => {
-      // fetch opens connections in advance; one that never saw a request would keep the server open.
-      const cut = setTimeout(() => app.server.closeAllConnections(), 300);
+      // Kept-alive connections, and those that fetch opens in advance, would keep the server open.
+      const idle = setInterval(() => connections.closeIdle(), 20);
       await app.close();
-      clearTimeout(cut);
+      clearInterval(idle);
       await heaps.close();
     },
   };
