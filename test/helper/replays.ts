@@ -80,16 +80,20 @@ export class ReplayServer {
     }
   }
 
-  /** Begins an upload that stays unfinished; `end` ends it as the client chooses. */
-  halfUpload(query: string, half: string): { end: (how: 'destroy' | 'finish') => void; status: Promise<number> } {
+  /** Begins an upload that stays unfinished; `end` ends it as the client chooses, with `rest`. */
+  halfUpload(
+    query: string,
+    half: string | Buffer,
+    rest = half,
+  ): { end: (how: 'destroy' | 'finish') => void; status: Promise<number> } {
     const { port } = this;
-    const headers = { 'content-type': 'application/octet-stream', 'content-length': half.length * 2 };
+    const headers = { 'content-type': 'application/octet-stream', 'content-length': half.length + rest.length };
     const req = request({ port, host: '127.0.0.1', method: 'POST', path: `/v1/replays${query}`, headers });
     const status = new Promise<number>((resolve) => {
       req.on('response', (res) => resolve(res.resume().statusCode ?? 0)).on('error', () => resolve(0));
     });
     req.write(half);
-    return { status, end: (how) => void (how === 'destroy' ? req.destroy() : req.end(half)) };
+    return { status, end: (how) => void (how === 'destroy' ? req.destroy() : req.end(rest)) };
   }
 
   /** Paths of what is in the data directory, but for the two folders. */
@@ -100,9 +104,10 @@ export class ReplayServer {
 
   async close(): Promise<void> {
     this.lifecycle.drain();
-    const cut = setTimeout(() => this.app.server.closeAllConnections(), 300);
+    // Kept-alive connections would keep the server open. What runs ends by itself.
+    const idle = setInterval(() => this.app.connections.closeIdle(), 20);
     await this.app.close();
-    clearTimeout(cut);
+    clearInterval(idle);
   }
 }
 

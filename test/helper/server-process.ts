@@ -28,6 +28,8 @@ export class ServerProcess {
   readonly #child: ChildProcess;
   readonly #text: { err: string; rest: string };
   readonly #folder: string;
+  /** It has ended, and all that it wrote has been read. */
+  readonly #gone: Promise<unknown>;
 
   private constructor(
     child: ChildProcess,
@@ -41,6 +43,7 @@ export class ServerProcess {
     this.log = log;
     this.#text = text;
     this.#folder = folder;
+    this.#gone = new Promise((resolve) => child.once('close', resolve));
   }
 
   static async start(env: Record<string, string> = {}): Promise<ServerProcess> {
@@ -56,7 +59,8 @@ export class ServerProcess {
       text.err += piece;
     });
     const port = await new Promise<number>((resolve, reject) => {
-      child.once('exit', (code) => reject(new Error(`the server ended with ${code}: ${text.rest}${text.err}`)));
+      // Not when it exits: what it said last is read then.
+      child.once('close', (code) => reject(new Error(`the server ended with ${code}: ${text.rest}${text.err}`)));
       child.stdout.setEncoding('utf8').on('data', (piece: string) => {
         const lines = (text.rest + piece).split('\n');
         text.rest = lines.pop() as string;
@@ -89,17 +93,13 @@ export class ServerProcess {
 
   /** Ends it as `kill -9` does, and leaves its data directory. */
   async kill(): Promise<void> {
-    const gone = new Promise((resolve) => this.#child.once('exit', resolve));
     this.#child.kill('SIGKILL');
-    await gone;
+    await this.#gone;
   }
 
   async stop(): Promise<void> {
-    if (this.alive) {
-      const gone = new Promise((resolve) => this.#child.once('exit', resolve));
-      this.#child.kill('SIGTERM');
-      await gone;
-    }
+    this.#child.kill('SIGTERM');
+    await this.#gone;
     await rm(this.#folder, { recursive: true, force: true });
   }
 }

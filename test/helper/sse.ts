@@ -103,13 +103,15 @@ export async function eventServer(
   options: Partial<StreamOptions>,
   listen: ListenOptions = { port: 0, host: '127.0.0.1' },
 ): Promise<EventServer> {
-  const config = loadConfig({});
+  // A client that does not read is cut off by the events themselves, or by nobody.
+  const config = loadConfig({ SEND_TIMEOUT: '0s' });
   const heaps = new HeapRegistry<Host>((name, settings) => HeapHost.create(name, settings), 4);
   const lifecycle = new Lifecycle();
   const connections = new Connections(config);
   const app = Fastify({
     return503OnClosing: false,
-    serverFactory: (handler) => connections.createServer(handler, {}),
+    // No connection is closed under a client that is about to use it again.
+    serverFactory: (handler) => connections.createServer(handler, { keepAliveTimeout: 0 }),
   });
   app.decorate('connections', connections);
   app.decorate('config', config).decorate('heaps', heaps).decorate('lifecycle', lifecycle);

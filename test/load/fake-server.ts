@@ -56,7 +56,9 @@ export class FakeServer {
   private readonly busy = new Set<Socket>();
 
   constructor() {
-    this.server = createServer((request, response) => void this.handle(request, response));
+    // It closes no connection by itself, however long a client lets it wait.
+    const options = { keepAliveTimeout: 0, requestTimeout: 0 };
+    this.server = createServer(options, (request, response) => void this.handle(request, response));
   }
 
   async listen(): Promise<void> {

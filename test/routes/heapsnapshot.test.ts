@@ -11,7 +11,8 @@ import { expectProblem, type TestApp, testApp } from '../helper/routes.js';
 let t: TestApp;
 let port: number;
 beforeAll(async () => {
-  t = await testApp({ GOGC: 'off' });
+  // Some clients do not read for a while.
+  t = await testApp({ GOGC: 'off', SEND_TIMEOUT: '0s' });
   await t.app.listen({ host: '127.0.0.1', port: 0 });
   port = (t.app.server.address() as AddressInfo).port;
 });
@@ -126,8 +127,7 @@ describe('the file', () => {
     expect(nodes).toHaveLength(1);
   });
 
-  it("has Node's meta", () => {
-    if (!process.version.startsWith('v20.')) return;
+  it.skipIf(!process.version.startsWith('v20.'))("has Node's meta", () => {
     const script = `require('node:v8').getHeapSnapshot().once('data', (d) => {
       console.log(d.toString().slice(0, 4000)); process.exit(); })`;
     const head = execFileSync(process.execPath, ['-e', script]).toString();
@@ -183,7 +183,7 @@ describe('the answer', () => {
     for (let i = 0; i < 3; i++) expect((await shown('?limit=1000000')).objects.size).toBe(20_000);
   });
 
-  it('is whole or none when the heap is deleted meanwhile', { timeout: 60_000 }, async () => {
+  it('is whole or none when the heap is deleted meanwhile', async () => {
     const seen = new Set<number>();
     for (let i = 0; i < 4; i++) {
       await t.call('PUT', '/v1/heaps/other', { reserve: '64MiB' });
@@ -231,7 +231,7 @@ describe('the answer', () => {
   });
 });
 
-test('the heap is that of one moment, whatever runs', { timeout: 60_000 }, async () => {
+test('the heap is that of one moment, whatever runs', async () => {
   let going = true;
   const churn = async (p: number): Promise<void> => {
     for (let round = 0; going; round++) {
@@ -248,7 +248,8 @@ test('the heap is that of one moment, whatever runs', { timeout: 60_000 }, async
   };
   const churns = [churn(0), churn(1)];
   let pairs = 0;
-  for (let i = 0; i < 6; i++) {
+  // A look may fall between two batches, and see nothing.
+  for (let i = 0; i < 6 || pairs === 0; i++) {
     const { objects } = await shown();
     pairs += objects.size / 2;
     for (const n of objects.values()) {

@@ -3,7 +3,6 @@
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { takesGzip } from '../../routes/recording.js';
@@ -11,13 +10,16 @@ import { T_DROPPED, T_LARGE_REQUESTED } from '../../src/heap/heap.js';
 import { readMemStats, sumStat } from '../../src/heap/memstats.js';
 import { BatchOp, Flag } from '../../src/sched/ops.js';
 import { drain } from '../../src/server/main.js';
+import { STALL_MS } from '../../src/telemetry/recording/stream.js';
 import { requestedBytes, reusedSlots } from '../../src/telemetry/view.js';
 import { type Played, play } from '../helper/recording.js';
 import { expectProblem, type TestApp, testApp } from '../helper/routes.js';
+import { holdTimers } from '../helper/timers.js';
 
 let t: TestApp;
 beforeEach(async () => {
-  t = await testApp();
+  // A reader may be as slow as it likes: that is part of what is tested.
+  t = await testApp({ SEND_TIMEOUT: '0s' });
 });
 afterEach(async () => {
   if (!t.lifecycle.draining) await t.check();
@@ -161,9 +163,7 @@ describe('what it tells', () => {
     expect(remarks).toContain('left out: 1 frees of objects from before');
   });
 
-  it('is in order and complete while all Ps allocate, free and reuse each other’s slots', {
-    timeout: 60_000,
-  }, async () => {
+  it('is in order and complete while all Ps allocate, free and reuse each other’s slots', async () => {
     await t.call('PUT', '/v1/heaps/t', { gomaxprocs: 2 });
     const held: string[] = [];
     // There is much before, and work is under way when the recording begins.
@@ -200,16 +200,18 @@ describe('what it tells', () => {
       }
     };
     const clients = [0, 1, 2, 3, 4, 5].map((id) => client(id));
-    const xmalloc = { workload: 'xmalloc', rate: 50_000, duration: 60, bytes: 1 << 20 };
+    const xmalloc = { workload: 'xmalloc', rate: 50_000, duration: '24h', bytes: 1 << 20 };
     const { status, body: load } = await t.post('workloads', xmalloc);
     expect(status, JSON.stringify(load)).toBe(201);
-    for (let round = 0; round < 5; round++) {
-      // Until enough has happened, however fast it does.
+    const seen = { mallocs: 0, frees: 0, reused: 0, ps: new Set<number>() };
+    const enough = () => seen.mallocs > 5000 && seen.frees > 5000 && seen.reused > 500 && seen.ps.size === 2;
+    // Until enough has happened, however fast it does and in whichever thread.
+    for (let round = 0; round < 5 || !enough(); round++) {
       const played = play(await (await record('?seconds=3600&bytes=1500000')).text);
-      expect(played.mallocs).toBeGreaterThan(1000);
-      expect(played.frees).toBeGreaterThan(1000);
-      expect(played.reused).toBeGreaterThan(100);
-      expect(played.ps.size).toBe(2);
+      seen.mallocs += played.mallocs;
+      seen.frees += played.frees;
+      seen.reused += played.reused;
+      for (const p of played.ps) seen.ps.add(p);
       expect(played.remarks.filter((line) => !/^(goheap|told|end)/.test(line))).toEqual([]);
     }
     // At rest at both ends everything can be compared.
@@ -249,7 +251,7 @@ it('begins in the midst of long batches', async () => {
   await Promise.all(clients);
 });
 
-it('goes on when threads die, and knows what is left', { timeout: 60_000 }, async () => {
+it('goes on when threads die, and knows what is left', async () => {
   const { text } = await record('?seconds=3600');
   let going = true;
   const client = async (p: number): Promise<void> => {
@@ -268,11 +270,16 @@ it('goes on when threads die, and knows what is left', { timeout: 60_000 }, asyn
     }
   };
   const clients = [0, 1, 0, 1].map(client);
+  /** Until work of about two batches was done. */
+  const goneOn = async () => {
+    const { mallocs } = counted();
+    await expect.poll(() => counted().mallocs).toBeGreaterThan(mallocs + 800);
+  };
   for (let i = 0; i < 8; i++) {
-    await pause(80);
+    await goneOn();
     await t.host.terminateM(i % 2);
   }
-  await pause(300);
+  await goneOn();
   going = false;
   await Promise.all(clients);
   expect(t.host.stats().restarts).toBe(8);
@@ -287,10 +294,13 @@ it('goes on when threads die, and knows what is left', { timeout: 60_000 }, asyn
 
 describe('how it ends', () => {
   it('after its time, and another may begin', async () => {
-    const { text } = await record('?seconds=0.3');
+    const timers = holdTimers(1_234_000);
+    const { text } = await record('?seconds=1234');
     const answer = await t.get('recording');
     expectProblem(answer, 409, 'recording-under-way');
     expect(answer.headers['retry-after']).toBe('5');
+    timers.fire();
+    timers.release();
     expect(play(await text).remarks.at(-1)).toBe('end: the time is over');
     expect(t.host.recorded).toBe(false);
     expect((await t.get('recording?seconds=0.1')).status).toBe(200);
@@ -324,7 +334,7 @@ describe('how it ends', () => {
   it('when the server drains, in good order', async () => {
     const { text, response } = await record('?seconds=3600');
     await t.alloc({ size: 16 });
-    await drain(t.app, 10_000);
+    await drain(t.app, 3_600_000);
     expect(play(await text)).toMatchObject({ mallocs: 1 });
     expect((await text).endsWith('# end: the server shuts down\n')).toBe(true);
     expect(response.complete).toBe(true);
@@ -356,7 +366,7 @@ async function listening(): Promise<AddressInfo> {
 }
 
 describe('its reader', () => {
-  it('gets gzip where it takes it, and in time', async () => {
+  it('gets gzip where it takes it, before a block is full', async () => {
     const { port } = await listening();
     const headers = { 'accept-encoding': 'br, gzip;q=0.5' };
     const request = httpRequest({ port, host: '127.0.0.1', path: '/v1/heaps/t/recording?seconds=3600', headers }).end();
@@ -371,8 +381,7 @@ describe('its reader', () => {
     const chunks: Buffer[] = [];
     response.on('data', (chunk) => chunks.push(chunk));
     await t.alloc({ size: 77 });
-    // A block is not full by far.
-    await expect.poll(() => Buffer.concat(chunks).length, { timeout: 5000 }).toBeGreaterThan(100);
+    await expect.poll(() => Buffer.concat(chunks).length).toBeGreaterThan(100);
     await endRecording();
     await once(response, 'end');
     expect(play(gunzipSync(Buffer.concat(chunks)).toString())).toMatchObject({ mallocs: 1, bytes: 77 });
@@ -391,7 +400,8 @@ describe('its reader', () => {
     }
   });
 
-  it('may be as slow as it likes: it gets less, in pairs, and nobody waits', { timeout: 60_000 }, async () => {
+  it('may be as slow as it likes: it gets less, in pairs, and nobody waits', async () => {
+    const stalled = holdTimers(STALL_MS);
     const { response, text } = await record('?seconds=3600');
     const before = counted();
     response.socket.pause();
@@ -411,6 +421,7 @@ describe('its reader', () => {
     await t.post('free', { addresses: kept.slice(0, 900) });
     const late: string[] = (await t.post('alloc', { size: 64, count: 10 })).body.addresses;
     const after = counted();
+    stalled.release();
     response.socket.resume();
     await endRecording();
     const played = play(await text);

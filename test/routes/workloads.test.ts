@@ -15,11 +15,11 @@ afterAll(async () => {
 const stop = (id: string): Promise<Answer> => t.call('DELETE', `workloads/${id}`);
 
 test.each(KIND_NAMES.filter((name) => name !== 'thrash'))('%s starts and stops', async (workload) => {
-  const { status, headers, body } = await t.post('workloads', { workload, bytes: '4MiB', seed: 3 });
+  const { status, headers, body } = await t.post('workloads', { workload, bytes: '4MiB', seed: 3, duration: '24h' });
   expect(status, JSON.stringify(body)).toBe(201);
   expect(headers.location).toBe(`/v1/heaps/t/workloads/${body.id}`);
   expect(body).toMatchObject({ workload, state: 'running', ending: null, endedAt: null });
-  expect(body.parameters).toMatchObject({ seed: 3, bytes: 4 << 20, p: 'all', keep: false, duration: 60 });
+  expect(body.parameters).toMatchObject({ seed: 3, bytes: 4 << 20, p: 'all', keep: false, duration: 86_400 });
   expect(body.shows.length).toBeGreaterThan(20);
   expect(body.alerts).toBeInstanceOf(Array);
   await expect.poll(async () => (await t.get(`workloads/${body.id}`)).body.progress.allocs).toBeGreaterThan(0);
@@ -36,16 +36,21 @@ test.each(KIND_NAMES.filter((name) => name !== 'thrash'))('%s starts and stops',
 
 it('lists them, newest first', async () => {
   const a = (await t.post('workloads', { workload: 'larson', duration: '5m' })).body;
-  const b = (await t.post('workloads', { workload: 'leak', duration: 0.2, rate: 100, p: 1 })).body;
+  const b = (await t.post('workloads', { workload: 'leak', duration: '5m', rate: 100, p: 1 })).body;
   const { body } = await t.get('workloads');
   expect(body).toMatchObject({ running: 2, limit: 2 });
   expect(body.workloads.slice(0, 2).map(({ id }: { id: string }) => id)).toEqual([b.id, a.id]);
   expect(body.workloads[1].parameters.duration).toBe(300);
   expectProblem(await t.post('workloads', { workload: 'larson' }), 409, 'too-many-workloads');
-  await expect.poll(async () => (await t.get(`workloads/${b.id}`)).body.state).toBe('done');
-  expect((await t.get(`workloads/${b.id}`)).body.ending).toBe('duration');
+  await stop(b.id);
   await stop(a.id);
   expect((await t.get('workloads')).body.running).toBe(0);
+});
+
+it('ends by itself after its duration', async () => {
+  const { body } = await t.post('workloads', { workload: 'leak', duration: 0.2, rate: 100, p: 1 });
+  await expect.poll(async () => (await t.get(`workloads/${body.id}`)).body.state).toBe('done');
+  expect((await t.get(`workloads/${body.id}`)).body.ending).toBe('duration');
 });
 
 it('takes the profile of the GC guide', async () => {
@@ -60,7 +65,7 @@ it('takes the profile of the GC guide', async () => {
 it('thrash needs a memory limit, and fills it', async () => {
   expectProblem(await t.post('workloads', { workload: 'thrash' }), 409, 'workload-needs-limit');
   await t.call('PATCH', '/v1/heaps/t', { gomemlimit: '32MiB' });
-  const { body } = await t.post('workloads', { workload: 'thrash' });
+  const { body } = await t.post('workloads', { workload: 'thrash', duration: '24h' });
   expect(body.parameters.bytes).toBe(Math.floor(0.85 * (32 << 20)));
   await expect.poll(async () => (await t.get(`workloads/${body.id}`)).body.live.bytes).toBeGreaterThan(1 << 20);
   await stop(body.id);
@@ -103,6 +108,7 @@ it('knows what is not there', async () => {
 it('goes with its heap', async () => {
   await t.call('PUT', '/v1/heaps/other', { reserve: '64MiB' });
   const { body } = await t.call('POST', '/v1/heaps/other/workloads', { workload: 'larson' });
+  expect(body.parameters.duration).toBe(60);
   expect((await t.call('GET', `/v1/heaps/t/workloads/${body.id}`)).status).toBe(404);
   await t.call('DELETE', '/v1/heaps/other');
   await expect.poll(async () => (await t.get('workloads')).body.running).toBe(0);

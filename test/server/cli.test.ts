@@ -1,10 +1,13 @@
 /** The command line, as a process: what it prints and how it exits. Runs what `npm run build` has made. */
 
-import { spawn } from 'node:child_process';
-import { describe, expect, it, test } from 'vitest';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { afterEach, describe, expect, it, test } from 'vitest';
 import { VARIABLES } from '../../src/server/config.js';
 
 const CLI = new URL('../../dist/src/cli.js', import.meta.url).pathname;
+
+/** Those of a test that failed go on otherwise. */
+const children: ChildProcess[] = [];
 
 interface Ended {
   status: number | null;
@@ -14,6 +17,7 @@ interface Ended {
 
 function start(args: string[], env: Record<string, string> = {}) {
   const child = spawn(process.execPath, [CLI, ...args], { env: { PATH: process.env.PATH, ...env } });
+  children.push(child);
   let out = '';
   let err = '';
   child.stdout.setEncoding('utf8').on('data', (text) => {
@@ -22,17 +26,27 @@ function start(args: string[], env: Record<string, string> = {}) {
   child.stderr.setEncoding('utf8').on('data', (text) => {
     err += text;
   });
-  const ended = new Promise<Ended>((resolve) => child.on('close', (status) => resolve({ status, out, err })));
+  let closed = false;
+  const ended = new Promise<Ended>((resolve) => {
+    child.on('close', (status) => {
+      closed = true;
+      resolve({ status, out, err });
+    });
+  });
   const until = async (pattern: RegExp): Promise<RegExpExecArray> => {
     for (;;) {
       const match = pattern.exec(out);
       if (match !== null) return match;
-      if (child.exitCode !== null) throw new Error(`ended without ${pattern}: ${out}${err}`);
+      if (closed) throw new Error(`ended without ${pattern}: ${out}${err}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   };
   return { child, ended, until };
 }
+
+afterEach(() => {
+  for (const child of children.splice(0)) if (child.exitCode === null) child.kill('SIGKILL');
+});
 
 const goheap = (args: string[], env?: Record<string, string>) => start(args, env).ended;
 
@@ -69,7 +83,8 @@ describe('goheap', () => {
 });
 
 describe('goheap serve', () => {
-  const small = { PORT: '0', GOMAXPROCS: '1', GOHEAP_RESERVE: '64MiB' };
+  // What ends, ends by itself, and not because its time is over.
+  const small = { PORT: '0', GOMAXPROCS: '1', GOHEAP_RESERVE: '64MiB', SHUTDOWN_GRACE: '1h' };
 
   test.each([
     ['GOGC', 'fast'],
