@@ -115,7 +115,8 @@ test('a bit of a packed file is another: it is refused, or nothing has changed',
       damaged[at] ^= 1 << (at & 7);
       try {
         const { report, words } = await read(inPieces(damaged));
-        if (!report.truncated && report.compression !== 'none') expect(firstDifference(words, plain.words), `byte ${at}`).toBe(-1);
+        if (!report.truncated && report.compression !== 'none')
+          expect(firstDifference(words, plain.words), `byte ${at}`).toBe(-1);
       } catch (error) {
         expect(error, `byte ${at}`).toMatchObject({ name: 'ReplayInputError' });
         refused++;

@@ -47,8 +47,7 @@ export function zip(
  * do not refer to each other, so that one is packed, not hundreds of MiB.
  */
 export function bomb(head: string, mebibytes: number, character: string): Buffer {
-  const block = (text: string): Buffer =>
-    deflateRawSync(text, { level: 9, finishFlush: constants.Z_FULL_FLUSH });
+  const block = (text: string): Buffer => deflateRawSync(text, { level: 9, finishFlush: constants.Z_FULL_FLUSH });
   const zeros = block(character.repeat(2 ** 20));
   const magic = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]);
   return Buffer.concat([magic, block(head), ...Array<Buffer>(mebibytes).fill(zeros)]);

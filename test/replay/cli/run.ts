@@ -1,26 +1,15 @@
 /**
  * `goheap replay` as a process, of what `npm run build` has made, or as a call of what that process
  * calls; and small recordings.
- *
- * A process takes most of a second to start, so that the many cases of a table are calls. What only
- * a process has (its exit status, its streams, its signals) is tested with processes.
  */
 
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
-import { vi } from 'vitest';
-import { run } from '../../../src/cli.js';
+import { called, type Ended } from '../../helper/command.js';
 
 const CLI = new URL('../../../dist/src/cli.js', import.meta.url).pathname;
-
-export interface Ended {
-  status: number | null;
-  out: string;
-  err: string;
-}
 
 /** Runs it in a directory for temporary files of its own, and says what was left there. */
 export function replay(
@@ -43,31 +32,10 @@ export function replay(
   return new Promise((resolve) => child.on('close', (status) => resolve({ status, out, err })));
 }
 
-/** The same in this process: one at a time, as the streams of the process are replaced meanwhile. */
-export async function replayHere(
-  args: readonly string[],
-  options: { env?: Record<string, string> } = {},
-): Promise<Ended> {
-  const written = { stdout: '', stderr: '' };
-  const spies = (['stdout', 'stderr'] as const).map((name) => {
-    const stream = new Writable({
-      decodeStrings: false,
-      write(text, _encoding, done) {
-        written[name] += text;
-        done();
-      },
-    });
-    return vi.spyOn(process, name, 'get').mockReturnValue(stream as unknown as typeof process.stdout);
-  });
-  const env = { LANG: 'C.UTF-8', LC_ALL: undefined, LC_CTYPE: undefined, ...options.env };
-  for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
-  try {
-    const status = await run(['replay', ...args]);
-    return { status, out: written.stdout, err: written.stderr };
-  } finally {
-    vi.unstubAllEnvs();
-    for (const spy of spies) spy.mockRestore();
-  }
+/** The same in this process: one at a time. */
+export function replayHere(args: readonly string[], options: { env?: Record<string, string> } = {}): Promise<Ended> {
+  const locale = { LANG: 'C.UTF-8', LC_ALL: undefined, LC_CTYPE: undefined };
+  return called(['replay', ...args], { ...locale, ...options.env });
 }
 
 export class Scratch {

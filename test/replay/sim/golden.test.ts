@@ -61,8 +61,7 @@ if (!parsed.some((t) => t.name === 'android-systemui')) {
 }
 
 describe.each(parsed.map((trace) => [trace.name, trace] as const))('%s', (name, trace) => {
-  const played = ([label]: [string, GoRun[]]): boolean =>
-    LONG || trace.report.events < LARGE || FEW.includes(label);
+  const played = ([label]: [string, GoRun[]]): boolean => LONG || trace.report.events < LARGE || FEW.includes(label);
   const all = [...goldenOf(name)].filter(([label]) => !label.startsWith('speed')).filter(played);
 
   test.each(all.filter(([label]) => label.startsWith('off')))('%s: nothing is collected, all is exact', (_, runs) => {
