@@ -16,12 +16,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { compare, cyclesOf, type GoRun, goldenRuns, meanInuse, variationOfGo } from '../../../bench/replay-golden.js';
-import { type Trace, traces } from '../../../bench/replay-traces.js';
 import { check } from '../../../src/heap/check.js';
 import { slotsAllocated } from '../../../src/heap/memstats.js';
 import { CLASS_TO_SIZE } from '../../../src/heap/sizeclass.js';
 import { LONG } from '../../helper/effort.js';
+import { type Trace, traces } from '../../oracle/recordings.js';
+import { compare, cyclesOf, type GoRun, goldenRuns, meanInuse, variationOfGo } from '../../oracle/replay-golden.js';
 
 const ROOT = join(import.meta.dirname, '../../..');
 
