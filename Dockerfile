@@ -10,6 +10,7 @@ COPY scripts ./scripts
 COPY src ./src
 COPY routes ./routes
 COPY bench ./bench
+COPY test/oracle ./test/oracle
 COPY console ./console
 COPY report ./report
 RUN npm run build

@@ -9,9 +9,9 @@
  * mean      of HeapInuse over the samples, GOGC=50, 100, 200, against the median of 13 runs of real Go, which themselves differ by the range in brackets
  */
 
+import { traces } from '../test/oracle/recordings.js';
+import { compare, cyclesOf, type GoRun, goldenRuns, meanInuse, variationOfGo } from '../test/oracle/replay-golden.js';
 import { median } from './processes.js';
-import { compare, cyclesOf, type GoRun, goldenRuns, meanInuse, variationOfGo } from './replay-golden.js';
-import { traces } from './replay-traces.js';
 
 const variation = variationOfGo();
 

@@ -11,7 +11,7 @@
 
 import { Parser } from '../src/replay/ingest.js';
 import { MAX_LINE } from '../src/replay/readers/reader.js';
-import { HOSTILE_LINES, type HostileLine } from './hostile-lines.js';
+import { HOSTILE_LINES, type HostileLine } from '../test/oracle/hostile-lines.js';
 import { option } from './processes.js';
 
 /** What a ratio of 10 may read as on a busy machine. */

@@ -13,8 +13,9 @@ import { runInNewContext } from 'node:vm';
 import { DEFAULT_SETTINGS } from '../src/replay/defaults.js';
 import { finish } from '../src/replay/sim/finish.js';
 import { Simulator } from '../src/replay/sim/simulator.js';
+import { type Trace, traces } from '../test/oracle/recordings.js';
 import { median, option, verdict } from './processes.js';
-import { GoReplay, type Trace, traces } from './replay-traces.js';
+import { GoReplay } from './replay-peer.js';
 
 /** Events a second of one whole simulation, its result included. */
 function simulate({ report, chunks }: Trace): number {

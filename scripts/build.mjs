@@ -25,6 +25,7 @@ const INPUTS = [
   'routes',
   'scripts/build.mjs',
   'src',
+  'test/oracle',
   'package-lock.json',
   'tsconfig.json',
   'vite.worker.config.ts',

@@ -7,7 +7,6 @@
 
 import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
-import { HOSTILE_LINES } from '../../bench/hostile-lines.js';
 import { AddressTable } from '../../src/replay/addresses.js';
 import { Kind, newIngestReport, ReplayInputError } from '../../src/replay/events.js';
 import { Parser } from '../../src/replay/ingest.js';
@@ -15,6 +14,7 @@ import { FORMATS } from '../../src/replay/readers/formats.js';
 import { kindOfType } from '../../src/replay/readers/gotypes.js';
 import { MAX_THREADS, SlotTable } from '../../src/replay/slots.js';
 import { replayProblem } from '../../src/server/replays/problems.js';
+import { HOSTILE_LINES } from '../oracle/hostile-lines.js';
 
 const sink = { write() {} };
 
@@ -82,7 +82,7 @@ const dist = (file: string) => JSON.stringify(new URL(`../../dist/${file}`, impo
 
 test('a hundred lines of 64 KB of every kind are read, and as heads', async () => {
   const read = await inThread(`
-    const { HOSTILE_LINES } = await import(${dist('bench/hostile-lines.js')});
+    const { HOSTILE_LINES } = await import(${dist('test/oracle/hostile-lines.js')});
     const { Parser } = await import(${dist('src/replay/ingest.js')});
     const { recognise } = await import(${dist('src/replay/readers/formats.js')});
     let lines = 0;

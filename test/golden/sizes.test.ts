@@ -18,12 +18,12 @@ function compare(runs: Run[], scan: boolean, step: number): number {
   const found = new Found();
   const wrong: string[] = [];
   let n = 0;
-  let before = g.stats().TotalAlloc;
+  let before = g.totalAlloc();
   for (const [first, last, usable, accounted] of runs) {
     for (let size = first; size <= last; size += step) {
       const word = g.malloc(size, scan);
       const sub = g.p.sub;
-      const total = g.stats().TotalAlloc;
+      const total = g.totalAlloc();
       const got = [usableSize(size, !scan), total - before];
       if (got[0] !== usable || got[1] !== accounted) wrong.push(`size ${size}: ${got}, Go ${[usable, accounted]}`);
       before = total;
@@ -34,7 +34,9 @@ function compare(runs: Run[], scan: boolean, step: number): number {
       const room = size > MAX_SMALL_REQUEST ? size : !scan && size < 16 ? 16 : usable;
       if (status !== 0 || usableBytes(g.h, found) !== room) wrong.push(`size ${size}: room ${usableBytes(g.h, found)}`);
       g.drop(word, size < 16 && !scan ? sub : 0);
-      if (n % 1000 === 0) g.gc();
+      if (n % 1000 !== 0) continue;
+      expect(g.stats().TotalAlloc).toBe(total);
+      g.gc();
     }
   }
   expect(wrong).toEqual([]);

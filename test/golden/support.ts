@@ -5,12 +5,13 @@ import { expect } from 'vitest';
 import { gcCycle } from '../../src/gc/cycle.js';
 import { check } from '../../src/heap/check.js';
 import { dropRoot } from '../../src/heap/free.js';
-import { Heap, type P } from '../../src/heap/heap.js';
+import { H_PAGES_INUSE, Heap, type P, T_LARGE_ALLOC } from '../../src/heap/heap.js';
 import { mallocNoscan, mallocScan } from '../../src/heap/malloc.js';
-import { flushedMemStats, type MemStats, readMemStats } from '../../src/heap/memstats.js';
+import { releaseAll } from '../../src/heap/mcache.js';
+import { flushedMemStats, type MemStats, slotsAllocated, sumStat } from '../../src/heap/memstats.js';
 import { S_BASE, S_WORDS } from '../../src/heap/mspan.js';
 import { Status } from '../../src/heap/objects.js';
-import { PAGE_WORDS } from '../../src/heap/sizeclass.js';
+import { CLASS_TO_SIZE, PAGE_WORDS } from '../../src/heap/sizeclass.js';
 
 /** Reads one file measured on Go 1.27. */
 export function golden<T>(name: string): T {
@@ -70,6 +71,13 @@ export class Golden {
     return flushedMemStats(this.h);
   }
 
+  /** TotalAlloc alone of `stats`, which makes lists of hundreds of numbers. */
+  totalAlloc(): number {
+    const { h } = this;
+    for (const p of h.ps) releaseAll(h, p);
+    return slotsAllocated(h).reduce((sum, n, c) => sum + n * CLASS_TO_SIZE[c], sumStat(h, T_LARGE_ALLOC));
+  }
+
   span(word: number): number {
     return this.h.m[this.h.pageSpan + Math.floor(word / PAGE_WORDS)];
   }
@@ -85,7 +93,7 @@ export class Golden {
    */
   fillUp(size: number, scan: boolean): { perSpan: number; objects: number[] } {
     const objects: number[] = [];
-    const inuse = (): number => readMemStats(this.h).HeapInuse;
+    const inuse = (): number => this.h.scalar(H_PAGES_INUSE);
     const rise = (): number => {
       const before = inuse();
       let n = 0;

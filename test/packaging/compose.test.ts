@@ -100,8 +100,9 @@ it('builds the image with all that the build names', () => {
   const build = read('Dockerfile').split('\nFROM ')[1];
   const copied = [...build.matchAll(/^COPY (.+) \S+$/gm)].flatMap(([, from]) => from.split(' '));
   expect(build).toContain('npm run build');
-  for (const path of needed) {
-    expect(copied).toContain(path);
-    expect(read('.dockerignore').split('\n')).toContain(`!${path}`);
-  }
+  // Of test/ the build takes a folder: what is copied has to be let through as it is written.
+  const folder = (path: string): string => path.split('/')[0];
+  for (const path of needed) expect(copied.map(folder)).toContain(path);
+  const ignored = read('.dockerignore').split('\n');
+  for (const path of copied) expect(ignored).toContain(`!${path}`);
 });

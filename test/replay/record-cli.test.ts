@@ -1,4 +1,7 @@
-/** `goheap record`, as a process, against a real server. Runs what `npm run build` has made. */
+/**
+ * `goheap record` against a real server: as a process, of what `npm run build` has made, and what is
+ * refused as a call of what that process calls.
+ */
 
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -8,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { called } from '../helper/command.js';
 import { play } from '../helper/recording.js';
 import { type TestApp, testApp } from '../helper/routes.js';
 
@@ -47,6 +51,8 @@ function start(args: string[], env: Record<string, string> = { AUTH_TOKEN: 'secr
 }
 
 const record = (args: string[], env?: Record<string, string>) => start(args, env).ended;
+const recordHere = (args: string[]) =>
+  called(['record', '--url', url, '--heap', 't', ...args], { AUTH_TOKEN: 'secret' });
 const file = (name: string): string => join(scratch, name);
 /** The file is opened once the server has answered: what was there is copied, and what comes is told. */
 const begun = (name: string) => expect.poll(() => existsSync(file(name)), { message: `${name} is begun` }).toBe(true);
@@ -118,7 +124,7 @@ it.each([
   [['-o', 'x', '--what'], "Unknown option '--what'"],
   [['-o', 'x', 'y'], 'Unexpected argument'],
 ])('%j is status 2 and one line', async (args, what) => {
-  const { status, err } = await record(args);
+  const { status, err } = await recordHere(args);
   expect(err).toMatch(/^goheap record: .*\n$/);
   expect(err).toContain(what);
   expect(status).toBe(2);
@@ -130,11 +136,18 @@ it.each([
   [['--url', 'http://127.0.0.1:1', '-o', file('n')], 'no server answers at http://127.0.0.1:1'],
   [['--seconds', '0.1', '-o', join(scratch, 'none', 'x')], 'ENOENT'],
 ])('%j is status 1, one line, and no file', async (args, what) => {
-  const { status, err } = await record(args);
+  const { status, err } = await recordHere(args);
   expect(err).toMatch(/^goheap record: .*\n$/);
   expect(err).toContain(what);
   expect(status).toBe(1);
   expect(existsSync(file('n'))).toBe(false);
+});
+
+it('fails with these as a process, too', async () => {
+  const [usage, server] = await Promise.all([record([]), record(['--heap', 'nope', '-o', file('n')])]);
+  expect(usage.err).toMatch(/^goheap record: -o FILE is missing.*\n$/);
+  expect(server.err).toMatch(/^goheap record: the server answers 404 heap-not-found.*\n$/);
+  expect([usage.status, server.status]).toEqual([2, 1]);
 });
 
 it.skipIf(!existsSync('/dev/full'))('leaves a device that cannot be written alone', async () => {

@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CHUNK_RECORDS, newIngestReport, ReplayInputError } from '../../src/replay/events.js';
 import { type ParseProgress, parse } from '../../src/replay/parse.js';
 import { STRIDE } from '../../src/replay/savedtrace.js';
 import { TraceStore } from '../../src/replay/store.js';
-import { readFile, recording } from './readers/support.js';
+import { type Reading, readFile, recording } from './readers/support.js';
 
 const dist = join(import.meta.dirname, '../../dist/src/replay');
 const scratch = mkdtempSync(join(tmpdir(), 'goheap-store-'));
@@ -181,15 +181,19 @@ function readersOf(store: TraceStore, count: number): Promise<unknown>[] {
 
 describe('threads', () => {
   const file = recording('examples/sqlite3.mtrace.gz');
+  let read: Reading;
+  let sum = 0;
+  beforeAll(async () => {
+    read = await readFile(file);
+    for (const word of read.words) sum = (Math.imul(sum, 31) + word) | 0;
+  });
 
   test.each([
     ['in memory', undefined, { path: file }],
     ['in a file', STRIDE, { path: file }],
     ['an upload', undefined, { stream: createReadStream(file, { highWaterMark: 10_000 }) }],
   ])('two read while one parses: %s', async (_, memory, source) => {
-    const { words, report } = await readFile(file);
-    let sum = 0;
-    for (const word of words) sum = (Math.imul(sum, 31) + word) | 0;
+    const { words, report } = read;
     const store = TraceStore.create({ memory });
     const readers = readersOf(store, 2);
     const told: ParseProgress[] = [];

@@ -1,6 +1,6 @@
-/** Zip archives of one file, in the ways that writers have. */
+/** Zip archives of one file, in the ways that writers have; and gzip bombs. */
 
-import { crc32, deflateRawSync } from 'node:zlib';
+import { constants, crc32, deflateRawSync } from 'node:zlib';
 
 export interface ZipKind {
   stored?: boolean;
@@ -39,4 +39,16 @@ export function zip(
     streamed ? descriptor.subarray(signed ? 0 : 4) : Buffer.alloc(0),
     Buffer.from('PK\x01\x02 the directory, which is not read'),
   ]);
+}
+
+/**
+ * A gzip file that unpacks to `head` and then so many MiB of one character, about a thousand times
+ * its size. It is one member, and lacks its end, which nobody who minds bombs comes to. Its blocks
+ * do not refer to each other, so that one is packed, not hundreds of MiB.
+ */
+export function bomb(head: string, mebibytes: number, character: string): Buffer {
+  const block = (text: string): Buffer => deflateRawSync(text, { level: 9, finishFlush: constants.Z_FULL_FLUSH });
+  const zeros = block(character.repeat(2 ** 20));
+  const magic = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]);
+  return Buffer.concat([magic, block(head), ...Array<Buffer>(mebibytes).fill(zeros)]);
 }

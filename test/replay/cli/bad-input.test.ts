@@ -10,7 +10,8 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { mtrace, replay, Scratch } from './run.js';
+import { bomb } from '../zip.js';
+import { mtrace, replay, replayHere, Scratch } from './run.js';
 
 const scratch = new Scratch();
 const temporary = join(scratch.path, 'tmp');
@@ -25,8 +26,8 @@ const good = scratch.file('good.mtrace', mtrace(500, 5000));
 const FEW = ['--gogc', '100,200', '--variations', '1'];
 
 /** Runs, and expects one line and status 2. */
-async function refused(args: string[], message: RegExp): Promise<void> {
-  const { status, out, err } = await replay(args, { env });
+async function refused(args: string[], message: RegExp, how = replayHere): Promise<void> {
+  const { status, out, err } = await how(args, { env });
   expect(err).toMatch(message);
   expect(err.trimEnd().split('\n'), err).toHaveLength(1);
   expect(err).toMatch(/^goheap replay: /);
@@ -55,19 +56,21 @@ describe('a recording that cannot be used', () => {
     await refused([scratch.file(`${name}.bad`, content), ...FEW], message);
   });
 
+  test('says so as a process, too', async () => {
+    const [[name, content, message]] = cases;
+    await refused([scratch.file(`${name}.bad`, content), ...FEW], message, replay);
+  });
+
   test('missing, a directory, unreadable words', async () => {
     await refused([join(scratch.path, 'no-such-file'), ...FEW], /no-such-file: no such file/);
     await refused([scratch.path, ...FEW], /is a directory/);
   });
 
   test('a gzip bomb ends at a bound', async () => {
-    // 400 MiB of zeros in 400 KB, a thousand to one.
-    const bomb = scratch.file(
-      'bomb.gz',
-      gzipSync(Buffer.concat([Buffer.from(mtrace(100, 100)), Buffer.alloc(400 * 2 ** 20)]), { level: 9 }),
-    );
-    await refused([bomb, ...FEW], /bomb\.gz: .*(ratio|times|bomb|unpack|expands)/);
-  }, 60_000);
+    // A thousand to one, of more than the 256 MiB from which on the ratio counts.
+    const file = scratch.file('bomb.gz', bomb(mtrace(100, 100), 400, '\0'));
+    await refused([file, ...FEW], /bomb\.gz: .*(ratio|times|bomb|unpack|expands)/);
+  });
 
   test('--time recorded of a format without times, --from behind the end', async () => {
     await refused([good, ...FEW, '--time', 'recorded'], /--time recorded: good\.mtrace \(mtrace\) has no times/);
@@ -91,7 +94,7 @@ describe('a recording that cannot be used', () => {
 
 describe('what can be tolerated is, and is told', () => {
   const report = async (name: string, content: string | Uint8Array, ...args: string[]): Promise<string> => {
-    const { status, out, err } = await replay([scratch.file(name, content), ...FEW, ...args], { env });
+    const { status, out, err } = await replayHere([scratch.file(name, content), ...FEW, ...args], { env });
     expect(status, err).toBe(0);
     return out.replace(/\s+/g, ' ');
   };
@@ -169,6 +172,10 @@ describe('a command line that cannot be meant', () => {
     await refused(args, message);
   });
 
+  test('is refused by the process, too', async () => {
+    await refused([], /no recording is named/, replay);
+  });
+
   test('--help is no error', async () => {
     const { status, out, err } = await replay(['--help'], { env });
     expect([status, err]).toEqual([0, '']);
@@ -244,15 +251,16 @@ test('an interrupt ends one whose standard input stalls', async () => {
 });
 
 test('an interrupt ends it with status 1, and leaves nothing', async () => {
-  const file = scratch.file('long.mtrace', mtrace(50_000, 1_000_000));
+  const file = scratch.file('long.mtrace', mtrace(1000, 10_000));
   const child = spawn(
     process.execPath,
     [
       join(import.meta.dirname, '../../../dist/src/cli.js'),
       'replay',
       file,
+      // Hours of work.
       '--loops',
-      '1000',
+      '1000000',
       '--html',
       scratch.file('i.html'),
     ],
@@ -278,17 +286,17 @@ describe.skipIf(!root)('a recording that spools to a disk', () => {
   test('says that the disk is full', async (t) => {
     const small = join(scratch.path, 'small');
     mkdirSync(small);
-    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', small]);
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', small]);
     if (mounted.status !== 0) t.skip('nothing can be mounted here');
     try {
-      // 300,000 events: 2.3 MiB of records.
-      const file = scratch.file('spool.mtrace', mtrace(1000, 150_000));
+      // 61,000 events: 477 KiB of records.
+      const file = scratch.file('spool.mtrace', mtrace(1000, 30_000));
       const { status, err, out } = await replay([file, ...FEW, '--memory', '0'], { env: { TMPDIR: small } });
       expect(err).toMatch(/^goheap replay: .*its temporary file cannot be written: the disk is full\n$/);
       expect([status, out]).toEqual([2, '']);
       expect(readdirSync(small)).toEqual([]);
       // With room it goes well.
-      const well = await replay([file, ...FEW, '--memory', '0', '--json'], { env });
+      const well = await replayHere([file, ...FEW, '--memory', '0', '--json'], { env });
       expect(well.status, well.err).toBe(0);
       writeFileSync(join(small, 'room'), 'the space was given back');
     } finally {

@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, describe, expect, test } from 'vitest';
 import { calibrateMachine, REFERENCE_NS, referenceStream } from '../../../src/replay/cli/calibrate.js';
-import { mtrace, replay, Scratch } from './run.js';
+import { mtrace, replay, replayHere, Scratch } from './run.js';
 
 const EXAMPLES = new URL('../../../examples/', import.meta.url).pathname;
 const FIXTURES = new URL('../../fixtures/replay/', import.meta.url).pathname;
@@ -30,8 +30,9 @@ describe('a recording', () => {
   });
 
   test('gives the same document to the byte twice', async () => {
-    const args = [JQ, '--gogc', '50,200', '--memlimit', 'off,16MiB', '--procs', '1,4', '--json'];
-    const [a, b] = await Promise.all([replay(args, { env }), replay([...args, '--workers', '1'], { env })]);
+    const grid = ['--gogc', '50,200', '--memlimit', 'off,16MiB', '--procs', '1,4', '--to', '20000'];
+    const args = [JQ, ...grid, '--variations', '2', '--json'];
+    const [a, b] = await Promise.all([replay(args, { env }), replayHere([...args, '--workers', '1'], { env })]);
     expect([a.status, b.status]).toEqual([0, 0]);
     expect(a.out === b.out).toBe(true);
     const document = json(a.out);
@@ -61,15 +62,18 @@ describe('a recording', () => {
   });
 
   test('is read from standard input too', async () => {
-    const { status, out, err } = await replay(['-', '--gogc', '100', '--json'], { input: readFileSync(JQ), env });
+    const { status, out, err } = await replay(['-', '--gogc', '100', '--variations', '1', '--json'], {
+      input: readFileSync(JQ),
+      env,
+    });
     expect(status, err).toBe(0);
     expect(json(out)).toMatchObject({ name: 'standard input', ingest: { events: 112_709 } });
   });
 
   test('settings reach the simulation', async () => {
-    const file = scratch.file('app.mtrace', mtrace(1000, 20_000));
+    const file = scratch.file('app.mtrace', mtrace(1000, 5000));
     const one = async (...args: string[]) => {
-      const { status, out, err } = await replay([file, '--gogc', '100', '--variations', '1', '--json', ...args], {
+      const { status, out, err } = await replayHere([file, '--gogc', '100', '--variations', '1', '--json', ...args], {
         env,
       });
       expect(status, err).toBe(0);
@@ -90,7 +94,7 @@ describe('a recording', () => {
         '--from',
         '10',
         '--to',
-        '30000',
+        '8000',
         '--loops',
         '1',
         '--threads',
@@ -116,7 +120,7 @@ describe('a recording', () => {
       rootsTable: 'exact',
       timeBase: { kind: 'nsPerEvent', ns: 25 },
       from: 10,
-      to: 30_000,
+      to: 8_000,
       threads: 'modulo',
       arenaSize: 4 * 2 ** 20,
       clock: 'stw',
@@ -126,14 +130,14 @@ describe('a recording', () => {
       forcedGCs: 10,
     });
     expect((await one('--to', '500')).headline.events).toBe(500);
-    expect((await one('--loops', '3')).headline.events).toBe(3 * 41_000);
+    expect((await one('--loops', '3')).headline.events).toBe(3 * 11_000);
     expect((await one('--samples', 'memstats:7')).samples).toHaveLength(7);
-    expect((await one('--time', '100MB/s')).headline.seconds).toBeGreaterThan((21_000 * 64) / 100e6);
+    expect((await one('--time', '100MB/s')).headline.seconds).toBeGreaterThan((6_000 * 64) / 100e6);
   });
 
   test('the smallest limit is found, and was simulated', async () => {
-    const file = scratch.file('limit.mtrace', mtrace(20_000, 200_000, 256));
-    const { status, out, err } = await replay(
+    const file = scratch.file('limit.mtrace', mtrace(5000, 10_000, 1024));
+    const { status, out, err } = await replayHere(
       [file, '--gogc', '100', '--under', '10%', '--variations', '1', '--json'],
       { env },
     );
@@ -149,16 +153,17 @@ describe('a recording', () => {
 
 describe('two recordings', () => {
   test('are compared', async () => {
-    const a = scratch.file('old.mtrace', mtrace(5000, 50_000));
-    const b = scratch.file('new.mtrace', mtrace(5000, 50_000, 128));
-    const { status, out, err } = await replay([a, b, '--gogc', '100', '--html', scratch.file('two.html')], { env });
+    const a = scratch.file('old.mtrace', mtrace(2000, 20_000));
+    const b = scratch.file('new.mtrace', mtrace(2000, 20_000, 128));
+    const { status, out, err } = await replayHere([a, b, '--gogc', '100', '--html', scratch.file('two.html')], { env });
     expect(status, err).toBe(0);
     expect(out).toContain('TWO RECORDINGS');
     expect(out).toMatch(/allocated in all +\S+ MiB +\S+ MiB +\+/);
     expect(readFileSync(scratch.file('two.html'), 'utf8')).toContain('old.mtrace and new.mtrace');
-    const { out: document } = await replay([a, b, '--gogc', '100', '--json'], { env });
+    const again = [a, b, '--gogc', '100', '--variations', '1'];
+    const { out: document } = await replayHere([...again, '--json'], { env });
     expect(Object.keys(json(document))).toEqual(['version', 'documents', 'comparison']);
-    const { out: csv } = await replay([a, b, '--gogc', '100', '--csv'], { env });
+    const { out: csv } = await replayHere([...again, '--csv'], { env });
     expect(
       csv
         .trimEnd()
@@ -173,8 +178,8 @@ describe('a Go program', () => {
   const log = `${FIXTURES}pprof/goparser.gctrace-bench.txt`;
 
   test('a profile with its gctrace log: reality beside the prediction', async () => {
-    const { status, out, err } = await replay(
-      [profile, '--gctrace', log, '--gogc', '100', '--variations', '1', '--ops', '100'],
+    const { status, out, err } = await replayHere(
+      [profile, '--gctrace', log, '--gogc', '100', '--variations', '1', '--ops', '100', '--max-events', '300000'],
       { env },
     );
     expect(status, err).toBe(0);
@@ -184,7 +189,7 @@ describe('a Go program', () => {
   });
 
   test('two profiles are the ends of an interval', async () => {
-    const { status, out, err } = await replay([profile, profile, '--gogc', '100', '--json'], { env });
+    const { status, out, err } = await replayHere([profile, profile, '--gogc', '100', '--json'], { env });
     // Nothing was allocated in between: that is said, not simulated.
     expect([status, out]).toEqual([2, '']);
     expect(err).toContain('the profile has no allocations');
@@ -197,7 +202,7 @@ describe('a Go program', () => {
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const found = await replay(
+    const found = await replayHere(
       [
         `${url}/debug/pprof/heap`,
         '--gogc',
@@ -212,7 +217,7 @@ describe('a Go program', () => {
       ],
       { env },
     );
-    const missing = await replay([`${url}/heap`, '--gogc', '100'], { env });
+    const missing = await replayHere([`${url}/heap`, '--gogc', '100'], { env });
     server.close();
     expect(found.status, found.err).toBe(0);
     const document = json(found.out);
@@ -224,7 +229,7 @@ describe('a Go program', () => {
 
   test('a recording of allocfreetrace beside its log', async () => {
     const trace = `${FIXTURES}go-json-bench.goalloc.txt.zst`;
-    const { status, out, err } = await replay(
+    const { status, out, err } = await replayHere(
       [
         trace,
         '--gctrace',
@@ -236,6 +241,8 @@ describe('a Go program', () => {
         '--csv',
         '--table',
         'cycles',
+        '--to',
+        '100000',
       ],
       { env },
     );
@@ -253,7 +260,7 @@ test('ASCII where the locale is not UTF-8, or when asked for', async () => {
   const ascii = /^[\x00-\x7f]*$/;
   const file = scratch.file('ascii.mtrace', mtrace(100, 1000));
   const run = async (args: string[], lang: string) =>
-    (await replay([file, '--gogc', '100,200', ...args], { env: { ...env, LANG: lang } })).out;
+    (await replayHere([file, '--gogc', '100,200', ...args], { env: { ...env, LANG: lang } })).out;
   expect(await run([], 'C')).toMatch(ascii);
   expect(await run(['--ascii'], 'C.UTF-8')).toMatch(ascii);
   expect(await run([], 'C.UTF-8')).not.toMatch(ascii);
@@ -264,7 +271,7 @@ test('the reference loop is the same stream on every machine, and calibration sa
   let hash = 0x811c9dc5;
   for (const word of chunk) hash = Math.imul(hash ^ word, 0x01000193);
   expect(hash >>> 0).toBe(4_181_659_179);
-  const { benchmark, factor } = calibrateMachine();
+  const { benchmark, factor } = calibrateMachine(1);
   expect(benchmark).toMatch(/^reference loop, \d+\.\d ns per event$/);
   expect(factor * REFERENCE_NS).toBeCloseTo(Number(benchmark.match(/[\d.]+/)?.[0]), 0);
 });

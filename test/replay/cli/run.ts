@@ -1,17 +1,15 @@
-/** `goheap replay` as a process, of what `npm run build` has made; and small recordings. */
+/**
+ * `goheap replay` as a process, of what `npm run build` has made, or as a call of what that process
+ * calls; and small recordings.
+ */
 
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { called, type Ended } from '../../helper/command.js';
 
 const CLI = new URL('../../../dist/src/cli.js', import.meta.url).pathname;
-
-export interface Ended {
-  status: number | null;
-  out: string;
-  err: string;
-}
 
 /** Runs it in a directory for temporary files of its own, and says what was left there. */
 export function replay(
@@ -32,6 +30,12 @@ export function replay(
   child.stdin.on('error', () => {});
   child.stdin.end(options.input);
   return new Promise((resolve) => child.on('close', (status) => resolve({ status, out, err })));
+}
+
+/** The same in this process: one at a time. */
+export function replayHere(args: readonly string[], options: { env?: Record<string, string> } = {}): Promise<Ended> {
+  const locale = { LANG: 'C.UTF-8', LC_ALL: undefined, LC_CTYPE: undefined };
+  return called(['replay', ...args], { ...locale, ...options.env });
 }
 
 export class Scratch {

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { CLASS_TO_SIZE, sizeToClass } from '../../../src/heap/sizeclass.js';
 import { generate, ProfileStream, planStream, requestFor } from '../../../src/replay/profile/generator.js';
 import { modelFromProfile, modelFromTwo, type RateModel, type SizeRate } from '../../../src/replay/profile/model.js';
+import { effort } from '../../helper/effort.js';
 import { profile, StreamChecker } from './fixture.js';
 
 /** A model of these sizes and nothing else. */
@@ -185,6 +186,6 @@ test('any model makes a stream that keeps the rules, bounded', () => {
         expect(report.liveObjects).toBe(stream.liveObjects);
       },
     ),
-    { numRuns: 200 },
+    { numRuns: effort(60, 1000) },
   );
 });

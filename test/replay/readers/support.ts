@@ -67,6 +67,16 @@ export class Collected implements RecordSink {
   }
 }
 
+/**
+ * Where two streams of words differ first, or -1. Beside it, `toEqual` takes as long as the reading
+ * of a recording.
+ */
+export function firstDifference(a: readonly number[], b: readonly number[]): number {
+  const length = Math.max(a.length, b.length);
+  for (let i = 0; i < length; i++) if (a[i] !== b[i]) return i;
+  return -1;
+}
+
 /** What went in is what came out and what is left. */
 export function conserved(report: IngestReport): void {
   const { mallocs, unknownReallocs, frees, implicitFrees, liveObjects, events, reallocs, slots, peakLiveObjects } =

@@ -242,6 +242,6 @@ test('any program leaves a whole heap', () => {
       const used = map.runs.filter((r) => r[0] === 2).reduce((n, r) => n + r[1], 0);
       expect(used * PAGE_SIZE).toBe(result.memstats.HeapInuse);
     }),
-    { numRuns: effort(12, 60) },
+    { numRuns: effort(6, 60) },
   );
 });

@@ -8,12 +8,11 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DEFAULT_SETTINGS } from '../src/replay/defaults.js';
-import type { SimSettings } from '../src/replay/settings.js';
-import { Simulator } from '../src/replay/sim/simulator.js';
-import { sampleNow } from '../src/replay/sim/totals.js';
-import { ROOT } from './processes.js';
-import type { Trace } from './replay-traces.js';
+import { DEFAULT_SETTINGS } from '../../src/replay/defaults.js';
+import type { SimSettings } from '../../src/replay/settings.js';
+import { Simulator } from '../../src/replay/sim/simulator.js';
+import { sampleNow } from '../../src/replay/sim/totals.js';
+import { ROOT, type Trace } from './recordings.js';
 
 export interface GoStats {
   event: number;
