@@ -122,7 +122,7 @@ describe('memory', () => {
   const refused = refusedAt(256);
   let profile: Buffer;
   beforeAll(async () => {
-    profile = await readFile(new URL('../fixtures/replay/pprof/json.rate512k.pb.gz', import.meta.url));
+    profile = await readFile(new URL('../fixtures/replay/pprof/flate.rate512k.pb.gz', import.meta.url));
   });
 
   it('of the parser, and of a profile', async () => {

@@ -103,7 +103,7 @@ describe.each<How>(['throws', 'tells'])('a thread that cannot start: `new Worker
 
   it('the thread of a profile', async () => {
     refuse(/profile/, how);
-    const profile = await readFile(new URL('../fixtures/replay/pprof/json.rate512k.pb.gz', import.meta.url));
+    const profile = await readFile(new URL('../fixtures/replay/pprof/flate.rate512k.pb.gz', import.meta.url));
     await expectRefusal(server, await server.upload('?seconds=1', profile));
     vi.restoreAllMocks();
     await expectAccepted(server, await server.upload('?seconds=1', profile));
