@@ -67,8 +67,9 @@ describe('more than a profile may have', () => {
     ] as const) {
       const { most, what: words } = PROFILE_BOUNDS[what];
       const content = Buffer.concat([types(), length(2, length(field, Buffer.alloc(most + 1, 1)))]);
-      expect(refusal(packed(content))).toMatchObject({ code: 'replay-too-large' });
-      expect(refusal(content).detail).toContain(words);
+      const { code, detail } = refusal(packed(content));
+      expect(code).toBe('replay-too-large');
+      expect(detail).toContain(words);
     }
     const large = Buffer.from([0xff, 0xff, 0xff, 0xff, 1]);
     const ids = length(2, length(1, repeated(large, PROFILE_BOUNDS.large.most + 1)));
