@@ -10,13 +10,13 @@ const SECONDS = Number(process.env.GOHEAP_LONG_SECONDS ?? 60);
 const FILES = [
   'test/long/**/*.test.ts',
   'test/**/*model.test.ts',
-  'test/attack/openapi-fuzz.test.ts',
+  'test/attack/{lines,m-died,openapi-fuzz,parse-limits,stalled-uploads}.test.ts',
   'test/golden/trigger.test.ts',
   'test/replay/ingest.test.ts',
   'test/replay/*/{cycles,fuzz,generator,simulator}.test.ts',
   'test/replay/sim/golden.test.ts',
   'test/gc/{reach,snapshot}.test.ts',
-  'test/heap/{recover,recover-gc,recover-many,scavenge-crash}.test.ts',
+  'test/heap/{hollow,recover,recover-gc,recover-many,scavenge-crash}.test.ts',
   'test/sched/{death,gc-death}.test.ts',
 ];
 

@@ -13,6 +13,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { recording } from '../helper/replays.js';
 import { ServerProcess } from '../helper/server-process.js';
 
+/** Idle connections are not waited for when the test ends its server in good order. */
+const AT_ONCE = { SHUTDOWN_GRACE: '10ms' };
+
 let folder: string;
 let server: ServerProcess;
 
@@ -25,7 +28,7 @@ afterEach(async () => {
 });
 
 const start = async (): Promise<void> => {
-  server = await ServerProcess.start({ GOHEAP_DATA_DIR: folder, GOMAXPROCS: '1', GOHEAP_RESERVE: '64MiB' });
+  server = await ServerProcess.start({ GOHEAP_DATA_DIR: folder, GOMAXPROCS: '1', GOHEAP_RESERVE: '64MiB', ...AT_ONCE });
 };
 
 async function call(method: string, path: string, body?: object | string) {

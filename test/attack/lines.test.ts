@@ -14,6 +14,7 @@ import { FORMATS } from '../../src/replay/readers/formats.js';
 import { kindOfType } from '../../src/replay/readers/gotypes.js';
 import { MAX_THREADS, SlotTable } from '../../src/replay/slots.js';
 import { replayProblem } from '../../src/server/replays/problems.js';
+import { effort } from '../helper/effort.js';
 import { HOSTILE_LINES } from '../oracle/hostile-lines.js';
 
 const sink = { write() {} };
@@ -80,7 +81,9 @@ async function inThread(code: string, bound = 100_000): Promise<unknown> {
 
 const dist = (file: string) => JSON.stringify(new URL(`../../dist/${file}`, import.meta.url).href);
 
-test('a hundred lines of 64 KB of every kind are read, and as heads', async () => {
+const LINES = effort(20, 100);
+
+test(`${LINES} lines of 64 KB of every kind are read, and as heads`, async () => {
   const read = await inThread(`
     const { HOSTILE_LINES } = await import(${dist('test/oracle/hostile-lines.js')});
     const { Parser } = await import(${dist('src/replay/ingest.js')});
@@ -89,7 +92,7 @@ test('a hundred lines of 64 KB of every kind are read, and as heads', async () =
     for (const { head, line } of HOSTILE_LINES) {
       const parser = new Parser({ write() {} });
       parser.push(Buffer.from(head.join('\\n') + '\\n'));
-      parser.push(Buffer.from(Array.from({ length: 100 }, (_, i) => line(65000, i + 1) + '\\n').join('')));
+      parser.push(Buffer.from(Array.from({ length: ${LINES} }, (_, i) => line(65000, i + 1) + '\\n').join('')));
       lines += parser.end().lines - head.length;
       for (const length of [100, 4000, 65000]) {
         const bytes = Buffer.from((line(length) + '\\n').repeat(Math.ceil(65536 / length)));
@@ -98,7 +101,7 @@ test('a hundred lines of 64 KB of every kind are read, and as heads', async () =
     }
     parentPort.postMessage(lines);
   `);
-  expect(read).toBe(HOSTILE_LINES.length * 100);
+  expect(read).toBe(HOSTILE_LINES.length * LINES);
 });
 
 test('types nest as deep as a line is long', () => {

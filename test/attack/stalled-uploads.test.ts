@@ -10,6 +10,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Thread } from '../../src/threads/thread.js';
 import { system } from '../../src/threads/thread.js';
+import { effort } from '../helper/effort.js';
 import { closeReplayServers, type ReplayServer, recording, replayServer } from '../helper/replays.js';
 
 afterEach(async () => {
@@ -38,9 +39,9 @@ interface Stalled {
   destroy(): void;
 }
 
-function stall(server: ReplayServer, sent: Buffer): Stalled {
+function stall(server: ReplayServer, sent: Buffer, query = ''): Stalled {
   const headers = { 'content-type': 'application/octet-stream', 'content-length': sent.length + 100_000 };
-  const req = request({ port: server.port, host: '127.0.0.1', method: 'POST', path: '/v1/replays', headers });
+  const req = request({ port: server.port, host: '127.0.0.1', method: 'POST', path: `/v1/replays${query}`, headers });
   const answer = new Promise<{ status: number; code: string } | null>((resolve) => {
     req.on('response', (res: IncomingMessage) => {
       let text = '';
@@ -70,35 +71,60 @@ async function expectNothingLeft(server: ReplayServer): Promise<void> {
   await expect.poll(() => server.files()).toEqual([]);
 }
 
-describe.each(STAGES)('an upload that stalls %s', (_where, sent) => {
+/**
+ * All stages at once: the server reads the rest of each upload for a moment after its answer, and
+ * they wait for that together. Each replay has the name of its stage.
+ */
+describe('an upload that stalls, at every stage', () => {
+  const names = STAGES.map(([where]) => where);
+  const begin = (server: ReplayServer): Stalled[] =>
+    STAGES.map(([where, sent]) => stall(server, sent(), `?name=${encodeURIComponent(where)}`));
+  /** As many may be uploaded at a time. */
+  const env = { GOHEAP_REPLAYS_WAITING: String(STAGES.length) };
+
+  /** By stage, once all of them are being read. */
+  async function allParsing(server: ReplayServer): Promise<Map<string, string>> {
+    const states = async () => {
+      const { replays } = (await server.get()).body;
+      return Object.fromEntries(replays.map(({ name, state }: Record<string, string>) => [name, state]));
+    };
+    await expect.poll(states).toEqual(Object.fromEntries(names.map((name) => [name, 'parsing'])));
+    const { replays } = (await server.get()).body;
+    return new Map(replays.map(({ name, id }: Record<string, string>) => [name, id]));
+  }
+
   it('is ended by a DELETE, and told', async () => {
-    const server = await replayServer();
-    const stalled = stall(server, sent());
-    const id = await parsing(server);
-    const deleted = await server.call('DELETE', `/${id}`);
-    expect(deleted).toMatchObject({ status: 200, body: { state: 'cancelled' } });
-    expect(await stalled.answer).toEqual({ status: 409, code: 'replay-cancelled' });
-    await stalled.closed;
+    const server = await replayServer(env);
+    const stalled = begin(server);
+    const ids = await allParsing(server);
+    for (const [i, where] of names.entries()) {
+      const deleted = await server.call('DELETE', `/${ids.get(where)}`);
+      expect(deleted, where).toMatchObject({ status: 200, body: { state: 'cancelled' } });
+      expect(await stalled[i].answer, where).toEqual({ status: 409, code: 'replay-cancelled' });
+    }
+    for (const { closed } of stalled) await closed;
     await expectNothingLeft(server);
   });
 
   it('is ended by the end of the server, and told', async () => {
-    const server = await replayServer();
-    const stalled = stall(server, sent());
-    await parsing(server);
+    const server = await replayServer(env);
+    const stalled = begin(server);
+    await allParsing(server);
     server.lifecycle.drain();
     // Nobody cuts connections off here: this resolves when they have ended by themselves.
     const closed = server.app.close();
-    expect(await stalled.answer).toEqual({ status: 503, code: 'shutting-down' });
-    await Promise.all([stalled.closed, closed]);
+    for (const [i, where] of names.entries()) {
+      expect(await stalled[i].answer, where).toEqual({ status: 503, code: 'shutting-down' });
+    }
+    await Promise.all([...stalled.map((one) => one.closed), closed]);
     expect(await server.files()).toEqual([]);
   });
 
   it('leaves nothing when its client goes away', async () => {
-    const server = await replayServer();
-    const stalled = stall(server, sent());
-    await parsing(server);
-    stalled.destroy();
+    const server = await replayServer(env);
+    const stalled = begin(server);
+    await allParsing(server);
+    for (const one of stalled) one.destroy();
     await expectNothingLeft(server);
   });
 });
@@ -134,7 +160,7 @@ describe.skipIf(process.platform !== 'linux')('uploads that break off', () => {
     const before = await descriptors();
     const started = spawn.mock.calls.length;
     const sent = Buffer.from(recording(1000));
-    const rounds = 30;
+    const rounds = effort(12, 30);
     for (let i = 0; i < rounds; i++) {
       const stalled = stall(server, sent);
       // As soon as there is a thread, and some turns later.
@@ -151,7 +177,7 @@ describe.skipIf(process.platform !== 'linux')('uploads that break off', () => {
     const spawn = vi.spyOn(system, 'spawn');
     const warned = vi.fn();
     process.on('warning', warned);
-    for (let i = 0; i < 40; i++) {
+    for (let i = 0; i < effort(20, 40); i++) {
       const [, sent] = STAGES[i % STAGES.length];
       const stalled = stall(server, sent());
       await expect.poll(async () => (await server.get()).body.waiting, { interval: 1 }).toBe(1);

@@ -15,13 +15,13 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { HeapHost } from '../../src/sched/host.js';
 import { Op } from '../../src/sched/ops.js';
 import { system } from '../../src/threads/thread.js';
 import { alloc, crashes, differences, json, newHost } from '../helper/host.js';
 import { closeReplayServers, type ReplayServer, recording, replayServer } from '../helper/replays.js';
-import { testApp } from '../helper/routes.js';
+import { type TestApp, testApp } from '../helper/routes.js';
 
 const unhandled: unknown[] = [];
 const note = (error: unknown): void => void unhandled.push(error);
@@ -32,7 +32,6 @@ beforeEach(() => {
 
 afterEach(async () => {
   vi.restoreAllMocks();
-  await closeReplayServers();
   process.off('unhandledRejection', note);
   expect(unhandled.splice(0)).toEqual([]);
 });
@@ -71,30 +70,47 @@ async function expectRefusal(server: ReplayServer, answer: { status: number; bod
     .toEqual([]);
 }
 
+/** That there is a thread again. Nothing of the replay is in the way of the next test. */
+async function expectAccepted(server: ReplayServer, answer: { status: number; body: { id: string } }): Promise<void> {
+  expect(answer.status).toBe(202);
+  expect((await server.call('DELETE', `/${answer.body.id}`)).status).toBeLessThan(300);
+}
+
+let app: TestApp | undefined;
+afterAll(() => app?.close());
+
+let recordings = 0;
+/** A recording that no server has seen. */
+const another = (): string => recording(1000 + recordings++);
+
 describe.each<How>(['throws', 'tells'])('a thread that cannot start: `new Worker` %s', (how) => {
+  /** For those tests that need no settings. No recording is sent twice: its result would be there. */
+  let server: ReplayServer;
+  beforeAll(async () => {
+    server = await replayServer();
+  });
+  afterAll(closeReplayServers);
+
   it('the parser, of an upload and of an example', async () => {
-    const server = await replayServer();
     refuse(/parser/, how);
-    await expectRefusal(server, await server.upload('', recording(1000)));
+    await expectRefusal(server, await server.upload('', another()));
     const before = await descriptors();
     for (let i = 0; i < 10; i++) await expectRefusal(server, await server.start('', { example: 'jq' }));
     await expect.poll(() => descriptors()).toBeLessThan(before + 5);
     vi.restoreAllMocks();
-    expect((await server.upload('', recording(1000))).status).toBe(202);
+    await expectAccepted(server, await server.upload('', another()));
   });
 
   it('the thread of a profile', async () => {
-    const server = await replayServer();
     refuse(/profile/, how);
-    const profile = await readFile(new URL('../fixtures/replay/pprof/json.rate512k.pb.gz', import.meta.url));
+    const profile = await readFile(new URL('../fixtures/replay/pprof/flate.rate512k.pb.gz', import.meta.url));
     await expectRefusal(server, await server.upload('?seconds=1', profile));
     vi.restoreAllMocks();
-    expect((await server.upload('?seconds=1', profile)).status).toBe(202);
+    await expectAccepted(server, await server.upload('?seconds=1', profile));
   });
 
   it('that of a report: the next one is not refused for those that were never made', async () => {
-    const server = await replayServer();
-    const { body } = await server.upload('', recording(1000));
+    const { body } = await server.upload('', another());
     await server.until(body.id, 'done');
     refuse(/report/, how);
     for (let i = 0; i < 5; i++) await expectRefusal(server, await server.get(`/${body.id}/report.html`));
@@ -103,8 +119,7 @@ describe.each<How>(['throws', 'tells'])('a thread that cannot start: `new Worker
   });
 
   it('that of a heap map', async () => {
-    const server = await replayServer();
-    const { body } = await server.upload('', recording(1000));
+    const { body } = await server.upload('', another());
     await server.until(body.id, 'done');
     refuse(/simulator/, how);
     for (let i = 0; i < 20; i++) await expectRefusal(server, await server.get(`/${body.id}/map?event=${i}`));
@@ -115,11 +130,12 @@ describe.each<How>(['throws', 'tells'])('a thread that cannot start: `new Worker
   it('the simulators: the replay fails, and says why', async () => {
     const server = await replayServer({ GOHEAP_REPLAY_THREADS: '2' });
     refuse(/simulator/, how);
-    const { body } = await server.upload('?gogc=50,100,200', recording(1000));
+    const text = another();
+    const { body } = await server.upload('?gogc=50,100,200', text);
     expect(await server.until(body.id, 'done')).toMatchObject({ state: 'failed', error: { code: 'overloaded' } });
     await expect.poll(() => server.files()).toEqual([]);
     vi.restoreAllMocks();
-    const again = await server.upload('?gogc=50,100,200', recording(1000));
+    const again = await server.upload('?gogc=50,100,200', text);
     expect(await server.until(again.body.id, 'done')).toMatchObject({ state: 'done' });
   });
 
@@ -127,13 +143,13 @@ describe.each<How>(['throws', 'tells'])('a thread that cannot start: `new Worker
     const server = await replayServer({ GOHEAP_REPLAY_THREADS: '2' });
     // Every other one: that of the first task comes up.
     const count = refuse(/simulator/, how, (n) => n % 2 === 1);
-    const { body } = await server.upload('?gogc=50,100,200,400', recording(20_000));
+    const { body } = await server.upload('?gogc=50,100,200,400', recording(5000));
     expect(await server.until(body.id, 'done')).toMatchObject({ state: 'done' });
     expect(count.refused).toBeGreaterThan(0);
   });
 
   it('an M of a new heap: 507, and nothing of it remains', async () => {
-    const app = await testApp();
+    app ??= await testApp();
     const before = await descriptors();
     const count = refuse(/goheap new P1/, how);
     for (let i = 0; i < 5; i++) {
@@ -147,7 +163,7 @@ describe.each<How>(['throws', 'tells'])('a thread that cannot start: `new Worker
     vi.restoreAllMocks();
     expect((await app.call('PUT', '/v1/heaps/new', { gomaxprocs: 3 })).status).toBe(201);
     expect((await app.post('/v1/heaps/new/check')).status).toBe(200);
-    await app.close();
+    expect((await app.call('DELETE', '/v1/heaps/new')).status).toBe(204);
   });
 });
 

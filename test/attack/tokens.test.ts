@@ -9,6 +9,13 @@ import { registerRateLimit } from '../../src/server/plugins/rate-limit.js';
 import { testShell } from '../helper/shell.js';
 
 const TOKEN = { AUTH_TOKEN: 'correct-horse' };
+/** One app for all tests of the limit: each of them is another client. */
+const TWO = { RATE_LIMIT: '2' };
+const TWO_PROXIED = { ...TWO, TRUST_PROXY: '1' };
+
+let clients = 0;
+/** The address of a client that the app has not seen yet. */
+const newClient = () => ({ remoteAddress: `192.0.2.${++clients}` });
 
 /** The statuses of so many equal requests. */
 async function statuses(
@@ -50,22 +57,21 @@ describe('with RATE_LIMIT', () => {
     ['a path that is too long', { url: `/v1/heaps/${'x'.repeat(2000)}` }, 414],
     ['a wrong name', { url: '/v1/heaps/A' }, 400],
   ])('%s is limited', async (_what, request, status) => {
-    const { app } = await testShell({ RATE_LIMIT: '2' }, () => undefined);
-    const [first, second, third] = await statuses(app, request, 3);
+    const { app } = await testShell(TWO);
+    const [first, second, third] = await statuses(app, { ...request, ...newClient() }, 3);
     expect([first, second, third]).toEqual([status || first, first, 429]);
-    await app.close();
   });
 
   test.each(['/livez', '/readyz'])(
     '%s is not: an orchestrator that is refused would restart the server',
     async (url) => {
-      const { app } = await testShell({ RATE_LIMIT: '2' });
-      expect(await statuses(app, { url }, 10)).toEqual(Array(10).fill(200));
+      const { app } = await testShell(TWO);
+      expect(await statuses(app, { url, ...newClient() }, 10)).toEqual(Array(10).fill(200));
     },
   );
 
   it('an IPv6 client is its /64, which it has whole', async () => {
-    const { app } = await testShell({ RATE_LIMIT: '2', TRUST_PROXY: '1' }, () => undefined);
+    const { app } = await testShell(TWO_PROXIED);
     const from = (address: string) => ({ url: '/v1/heaps', headers: { 'x-forwarded-for': address } });
     const answers: number[] = [];
     for (const address of ['2001:db8::1', '2001:db8:0:0:ffff::2', '2001:db8::3', '2001:db8:0:1::1']) {
@@ -78,7 +84,7 @@ describe('with RATE_LIMIT', () => {
   });
 
   it('what is no address counts as one client, however many there are', async () => {
-    const { app } = await testShell({ RATE_LIMIT: '2', TRUST_PROXY: '1' }, () => undefined);
+    const { app } = await testShell(TWO_PROXIED);
     const from = (address: string) => ({ url: '/v1/heaps', headers: { 'x-forwarded-for': address } });
     expect(await statuses(app, from('nobody'), 2)).toEqual([200, 200]);
     expect(await statuses(app, from('x'.repeat(5000)), 1)).toEqual([429]);

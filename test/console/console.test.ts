@@ -21,6 +21,7 @@ if (CHROMIUM === undefined) console.warn('The console is not tested: there is no
 
 describe.skipIf(CHROMIUM === undefined)('the console', { timeout: 240_000 }, () => {
   const server = new Server();
+  const guarded = new Server({ AUTH_TOKEN: 'correct-horse' });
   let browser: Browser;
   let page: Page;
   /** Errors of the page, and requests that left the server. */
@@ -61,14 +62,14 @@ describe.skipIf(CHROMIUM === undefined)('the console', { timeout: 240_000 }, () 
   const text = (selector: string) => page.locator(selector).first().innerText();
 
   beforeAll(async () => {
-    await server.start();
-    browser = await chromium.launch({ executablePath: CHROMIUM as string, args: ['--no-sandbox'], timeout: 100_000 });
+    const launched = chromium.launch({ executablePath: CHROMIUM as string, args: ['--no-sandbox'], timeout: 100_000 });
+    [browser] = await Promise.all([launched, server.start(), guarded.start()]);
     page = await openPage(1280, 900);
   });
 
   afterAll(async () => {
     await browser?.close();
-    await server.stop();
+    await Promise.all([server.stop(), guarded.stop()]);
   });
 
   test('it connects, and shows the default heap', async () => {
@@ -224,23 +225,17 @@ describe.skipIf(CHROMIUM === undefined)('the console', { timeout: 240_000 }, () 
   });
 
   test('a server with a token asks for it', async () => {
-    const guarded = new Server({ AUTH_TOKEN: 'correct-horse' });
-    await guarded.start();
-    try {
-      const asked = await openPage(1280, 900, guarded.base);
-      await asked.locator('dialog input').fill('wrong');
-      await asked.getByRole('button', { name: 'Use it' }).click();
-      await expect.poll(() => asked.locator('dialog').innerText(), SOON).toContain('did not accept');
-      await asked.locator('dialog input').fill('correct-horse');
-      await asked.getByRole('button', { name: 'Use it' }).click();
-      await live(asked);
-      await asked.locator('#tab-hands').click();
-      expect(await asked.locator('.curl code').first().innerText()).toContain('"Authorization: Bearer $TOKEN"');
-      await asked.close();
-      complaints.length = 0;
-    } finally {
-      await guarded.stop();
-    }
+    const asked = await openPage(1280, 900, guarded.base);
+    await asked.locator('dialog input').fill('wrong');
+    await asked.getByRole('button', { name: 'Use it' }).click();
+    await expect.poll(() => asked.locator('dialog').innerText(), SOON).toContain('did not accept');
+    await asked.locator('dialog input').fill('correct-horse');
+    await asked.getByRole('button', { name: 'Use it' }).click();
+    await live(asked);
+    await asked.locator('#tab-hands').click();
+    expect(await asked.locator('.curl code').first().innerText()).toContain('"Authorization: Bearer $TOKEN"');
+    await asked.close();
+    complaints.length = 0;
   });
 
   test.runIf(process.env.UPDATE_SCREENSHOTS === '1')(

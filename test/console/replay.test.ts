@@ -71,8 +71,8 @@ describe.skipIf(CHROMIUM === undefined)('the Replay tab', { timeout: 240_000 }, 
   };
 
   beforeAll(async () => {
-    await server.start();
-    browser = await chromium.launch({ executablePath: CHROMIUM as string, args: ['--no-sandbox'], timeout: 100_000 });
+    const launched = chromium.launch({ executablePath: CHROMIUM as string, args: ['--no-sandbox'], timeout: 100_000 });
+    [browser] = await Promise.all([launched, server.start()]);
     page = await openPage(1280, 900, 'replay');
     page.on('filechooser', () => choosers++);
   });

@@ -28,7 +28,7 @@ export class Server {
   }
 
   async start(): Promise<void> {
-    const limits = { GOMAXPROCS: '2', GOHEAP_RESERVE: '256MiB', SHUTDOWN_GRACE: '1s' };
+    const limits = { GOMAXPROCS: '2', GOHEAP_RESERVE: '256MiB', SHUTDOWN_GRACE: '200ms' };
     const env = { PATH: process.env.PATH, ...limits, ...this.#env, PORT: String(this.port) };
     const child = spawn(process.execPath, [CLI, 'serve'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
     this.#child = child;

@@ -100,7 +100,7 @@ const config: fc.Arbitrary<Config> = fc.record({
   interleave: fc.constantFrom(0, 2, 5, 20),
 });
 
-const RUNS = Number(process.env.MODEL_RUNS ?? effort(50, 200));
+const RUNS = Number(process.env.MODEL_RUNS ?? effort(25, 200));
 
 describe('random graphs', () => {
   test.each([1, 4])('on %i P', { timeout: 120_000 + RUNS * 5000 }, (procs) => {

@@ -65,7 +65,7 @@ test('random graphs', () => {
         heaps.length = 0;
       },
     ),
-    { numRuns: Number(process.env.REACH_RUNS ?? effort(60, 200)) },
+    { numRuns: Number(process.env.REACH_RUNS ?? effort(30, 200)) },
   );
 });
 

@@ -168,7 +168,7 @@ describe('a hollow heap', () => {
         gcCycle(hollow, hollow.ps[0]);
         same(real, hollow, true);
       }),
-      { numRuns: effort(40, 1000) },
+      { numRuns: effort(20, 1000) },
     );
   });
 

@@ -174,6 +174,6 @@ test.each([1, 2])('random programs on %i P', (procs) => {
       for (const run of program) run(d, procs);
       d.finish();
     }),
-    { numRuns: Number(process.env.MODEL_RUNS ?? effort(60, 300)) },
+    { numRuns: Number(process.env.MODEL_RUNS ?? effort(30, 300)) },
   );
 });

@@ -9,6 +9,7 @@ import { describe, expect, it } from 'vitest';
 import { PageAlloc } from '../../src/heap/pagealloc.js';
 import { PAGE_CACHE_WORDS, pageCacheAlloc, pageCacheFlush, pageCacheScav } from '../../src/heap/pagecache.js';
 import { scavenge } from '../../src/heap/scavengecandidate.js';
+import { effort } from '../helper/effort.js';
 
 const CHUNKS = 24;
 const UNMAPPED = 0;
@@ -176,7 +177,7 @@ function run(ops: Op[]): void {
 
 describe('page allocator against a first-fit model', () => {
   it('short programs', () => {
-    fc.assert(fc.property(fc.array(op, { maxLength: 60 }), run), { numRuns: 300 });
+    fc.assert(fc.property(fc.array(op, { maxLength: 60 }), run), { numRuns: effort(150, 300) });
   });
 
   it('long programs on a heap that is nearly full', () => {
@@ -189,7 +190,7 @@ describe('page allocator against a first-fit model', () => {
     const programs = fc.array(op, { minLength: 100, maxLength: 400 });
     fc.assert(
       fc.property(programs, (ops) => run([...start, ...ops])),
-      { numRuns: 40 },
+      { numRuns: effort(20, 40) },
     );
   });
 });

@@ -27,8 +27,8 @@ import { type Held, key, random, World } from './world.js';
 
 const ALL = LONG || process.env.CRASH_POINTS === 'all';
 /** Deaths in a sample: so many at the beginning, and about so many over all. */
-const FIRST = 6;
-const SPREAD = 10;
+const FIRST = 4;
+const SPREAD = 6;
 const POINTS = ALL ? 'every write' : `the first ${FIRST}, the last and about ${SPREAD} more of its writes`;
 
 interface Scenario {
@@ -388,7 +388,7 @@ test('one heap survives many deaths', () => {
   w.h.now = bad.now = () => (ns += 1000);
   const pick = (): Held => [...w.held.values()][rnd(w.held.size)];
   let died = 0;
-  const steps = effort(100, 400);
+  const steps = effort(60, 400);
   for (let i = 0; i < steps; i++) {
     for (let k = 0; k < 12; k++) w.alloc(w.p(rnd(2)), 1 + rnd([15, 100, 2000, 60_000][rnd(4)]), rnd(3) > 0);
     for (let k = 0; k < 9 && w.held.size > 20; k++) w.free(w.p(rnd(2)), pick(), rnd(2) === 0);

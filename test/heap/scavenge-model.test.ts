@@ -90,6 +90,6 @@ test.each(['released', 'accounted'])('random programs, pages %s', (how) => {
       w.verify(w.p(0));
       w.expectWhole('released');
     }),
-    { numRuns: Number(process.env.MODEL_RUNS ?? effort(25, 200)) },
+    { numRuns: Number(process.env.MODEL_RUNS ?? effort(12, 200)) },
   );
 });

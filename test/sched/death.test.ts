@@ -117,7 +117,7 @@ describe('terminate() on an M', () => {
         await pause(5);
       }
     })();
-    const deaths = effort(8, 20);
+    const deaths = effort(4, 20);
     for (let i = 0; i < deaths; i++) {
       // Between two deaths at least one request ends, one way or the other; when, differs.
       const goal = answered + 1;

@@ -80,7 +80,10 @@ export class FakeHeap {
     const w = this.words[batch.p];
     const n = batch.length;
     for (let i = 0; i < n; i++) {
-      const [word0, b, c, d] = w.subarray(i * 4, i * 4 + 4);
+      const word0 = w[i * 4];
+      const b = w[i * 4 + 1];
+      const c = w[i * 4 + 2];
+      const d = w[i * 4 + 3];
       const op = word0 & 255;
       const byRef = ((word0 >>> 8) & Flag.byRef) !== 0 && op !== BatchOp.alloc;
       const result = MAX_RECORDS * 4 + i * 2;
@@ -109,7 +112,11 @@ export class FakeHeap {
         }
       }
       const what = op === BatchOp.alloc ? c : (this.numbers.get(address) ?? 0);
-      for (const x of [batch.p, word0, b, what]) this.digest = (Math.imul(this.digest, 31) + x) | 0;
+      let { digest } = this;
+      digest = (Math.imul(digest, 31) + batch.p) | 0;
+      digest = (Math.imul(digest, 31) + word0) | 0;
+      digest = (Math.imul(digest, 31) + b) | 0;
+      this.digest = (Math.imul(digest, 31) + what) | 0;
       w[result] = made | 0;
       w[result + 1] = Math.floor(made / 2 ** 32) | (status << 16);
     }

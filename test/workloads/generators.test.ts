@@ -21,7 +21,7 @@ describe.each(KIND_NAMES)('%s', (kind) => {
 
   it('stays within its bounds, and its batches', () => {
     const heap = new FakeHeap(kind, { bytes: 2 * MiB, objects: 5000 });
-    const sent = heap.run(2000);
+    const sent = heap.run(1000);
     expect(Math.max(...sent)).toBeLessThanOrEqual(400);
     // Garbage of the batch under way beside what is held.
     expect(heap.peakBytes).toBeLessThanOrEqual(2 * MiB + 8192);

@@ -87,9 +87,9 @@ describe.each(KIND_NAMES)('%s', (kind) => {
       most = Math.max(most, w.live.bytes);
     });
     const w = new Workload('w', heap, { workload: kind, ...BASE });
-    await expect.poll(() => w.rounds >= 25 && most > 0, { message: '25 rounds, and something held' }).toBe(true);
+    const enough = () => w.rounds >= 10 && w.tally.allocs > 100 && most > 0;
+    await expect.poll(enough, { message: '10 rounds, and something held' }).toBe(true);
     expect(w.state).toBe('running');
-    expect(w.tally.allocs).toBeGreaterThan(100);
     expect(w.tally.failed).toBe(0);
     expect(most).toBeLessThanOrEqual(BASE.bytes);
     expect(most).toBeGreaterThan(0);
@@ -145,7 +145,7 @@ it('goes no faster than its rate, and makes up for nothing', async () => {
 
 it('keeps its objects when told to', async () => {
   const w = await start('leak', { keep: true });
-  await untilRounds(w, 30);
+  await untilRounds(w, 15);
   w.stop('stopped');
   await w.done;
   const { objects, bytes } = w.live;
@@ -157,7 +157,7 @@ it('keeps its objects when told to', async () => {
 
 it('runs on one P where one is named', async () => {
   const w = await start('xmalloc', { p: 1 });
-  await untilRounds(w, 20);
+  await untilRounds(w, 10);
   w.stop('stopped');
   await w.done;
   expect(host.stats().ran[0] - host.stats().stolen[0]).toBe(0);
@@ -165,7 +165,7 @@ it('runs on one P where one is named', async () => {
 });
 
 it('gives up on a heap that is full, and empties it', async () => {
-  const w = await start('leak', { bytes: 256 * MiB, rate: 200_000 }, { reserve: 64 * MiB, gogc: 'off' });
+  const w = await start('leak', { bytes: 256 * MiB, rate: 800_000 }, { reserve: 64 * MiB, gogc: 'off' });
   await w.done;
   expect(w.ending).toBe('heap-full');
   expect(w.tally.exhausted).toBeGreaterThan(0);
@@ -175,10 +175,10 @@ it('gives up on a heap that is full, and empties it', async () => {
 it('goes on when an M dies, and loses no more than the record at the edge', async () => {
   const w = await start('larson', { rate: 100_000 });
   for (let i = 0; i < 4; i++) {
-    await untilRounds(w, w.rounds + 5);
+    await untilRounds(w, w.rounds + 2);
     await host.terminateM(i & 1);
   }
-  await untilRounds(w, w.rounds + 20);
+  await untilRounds(w, w.rounds + 8);
   expect(w.state).toBe('running');
   w.stop('stopped');
   await w.done;
@@ -201,7 +201,7 @@ it('leaves the event loop alone', async () => {
   // Whoever else wants the loop gets a turn at least as often as the workload.
   let turns = 0;
   const before = w.rounds;
-  while (w.rounds < before + 40) {
+  while (w.rounds < before + 20) {
     await new Promise((resolve) => setImmediate(resolve));
     turns++;
   }
