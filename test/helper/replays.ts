@@ -129,9 +129,11 @@ export async function replayServer(env: Record<string, string> = {}, folder?: st
  * For beforeAll: a server that the tests of a file share, where each looks only at replays of its
  * own. `closeReplayServers` leaves it alone; the returned `end` closes it.
  */
-export async function sharedReplayServer(): Promise<{ server: ReplayServer; end: () => Promise<void> }> {
+export async function sharedReplayServer(
+  env: Record<string, string> = {},
+): Promise<{ server: ReplayServer; end: () => Promise<void> }> {
   const data = await dataFolder();
-  const server = await openServer({}, data);
+  const server = await openServer(env, data);
   const end = async () => {
     await server.close();
     await rm(data, { recursive: true, force: true });
