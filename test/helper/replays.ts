@@ -114,10 +114,34 @@ export class ReplayServer {
 const opened: ReplayServer[] = [];
 const folders: string[] = [];
 
+const dataFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'goheap-test-replays-'));
+
 /** `folder`: that of a server before it. */
 export async function replayServer(env: Record<string, string> = {}, folder?: string): Promise<ReplayServer> {
-  const data = folder ?? (await mkdtemp(join(tmpdir(), 'goheap-test-replays-')));
+  const data = folder ?? (await dataFolder());
   if (folder === undefined) folders.push(data);
+  const server = await openServer(env, data);
+  opened.push(server);
+  return server;
+}
+
+/**
+ * For beforeAll: a server that the tests of a file share, where each looks only at replays of its
+ * own. `closeReplayServers` leaves it alone; the returned `end` closes it.
+ */
+export async function sharedReplayServer(
+  env: Record<string, string> = {},
+): Promise<{ server: ReplayServer; end: () => Promise<void> }> {
+  const data = await dataFolder();
+  const server = await openServer(env, data);
+  const end = async () => {
+    await server.close();
+    await rm(data, { recursive: true, force: true });
+  };
+  return { server, end };
+}
+
+async function openServer(env: Record<string, string>, data: string): Promise<ReplayServer> {
   const config = loadConfig({ GOHEAP_DATA_DIR: data, ...env });
   const log: Record<string, unknown>[] = [];
   const logger = pino({ level: 'info' }, { write: (line: string) => void log.push(JSON.parse(line)) });
@@ -126,9 +150,7 @@ export async function replayServer(env: Record<string, string> = {}, folder?: st
   const app = await buildApp(config, { heaps, lifecycle, logger });
   await app.listen({ port: 0, host: '127.0.0.1' });
   lifecycle.serve();
-  const server = new ReplayServer(app, lifecycle, data, log);
-  opened.push(server);
-  return server;
+  return new ReplayServer(app, lifecycle, data, log);
 }
 
 /** For afterEach: closes every server, and removes their directories. */

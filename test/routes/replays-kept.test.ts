@@ -1,8 +1,9 @@
 /** Replays on disk: a restart finds them again, what is damaged is left out, and the oldest make room. */
 
-import { mkdir, readFile, truncate, utimes, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { closeReplayServers, type ReplayServer, recording, replayServer } from '../helper/replays.js';
 import { expectProblem } from '../helper/routes.js';
 
@@ -95,13 +96,24 @@ describe('a replay whose files are damaged', () => {
     await writeFile(path, JSON.stringify(change(JSON.parse(await readFile(path, 'utf8')))));
   };
 
-  it.each(Object.keys(cases))('is left out, with a line in the log: %s', async (what) => {
-    const first = await replayServer();
-    const bad = await done(first, '?name=bad');
-    const good = await done(first, '?name=good&gogc=50');
+  /** What one server left behind; each case damages a copy. */
+  let copies: string;
+  let bad: string;
+  let good: string;
+  beforeAll(async () => {
+    copies = await mkdtemp(join(tmpdir(), 'goheap-test-damaged-'));
+    const first = await replayServer({}, join(copies, 'whole'));
+    bad = await done(first, '?name=bad');
+    good = await done(first, '?name=good&gogc=50');
     await first.close();
-    await cases[what](join(first.folder, 'replays', bad));
-    const second = await replayServer({}, first.folder);
+  });
+  afterAll(() => rm(copies, { recursive: true, force: true }));
+
+  it.each(Object.keys(cases))('is left out, with a line in the log: %s', async (what) => {
+    const folder = join(copies, what);
+    await cp(join(copies, 'whole'), folder, { recursive: true, preserveTimestamps: true });
+    await cases[what](join(folder, 'replays', bad));
+    const second = await replayServer({}, folder);
     expect(await ids(second)).toEqual([good]);
     expect(warnings(second)).toMatchObject([{ replay: bad, msg: 'a kept replay cannot be read' }]);
     expect((await second.get(`/${good}/results/0`)).status).toBe(200);

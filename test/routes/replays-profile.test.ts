@@ -4,12 +4,18 @@ import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
-import { afterEach, beforeAll, describe, expect, it, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, test } from 'vitest';
 import { generate } from '../../src/replay/profile/generator.js';
 import { modelFromProfile, suggestedSettings } from '../../src/replay/profile/model.js';
 import { readProfile } from '../../src/replay/profile/read.js';
 import { TraceStore } from '../../src/replay/store.js';
-import { closeReplayServers, recording, replayServer } from '../helper/replays.js';
+import {
+  closeReplayServers,
+  type ReplayServer,
+  recording,
+  replayServer,
+  sharedReplayServer,
+} from '../helper/replays.js';
 import { expectProblem } from '../helper/routes.js';
 
 const fixture = (name: string): Buffer => readFileSync(new URL(`../fixtures/replay/pprof/${name}`, import.meta.url));
@@ -79,6 +85,13 @@ it('keeps what it knows of a profile over a restart', async () => {
 });
 
 describe('is refused', () => {
+  let refusing: ReplayServer;
+  let end: () => Promise<void>;
+  beforeAll(async () => {
+    ({ server: refusing, end } = await sharedReplayServer(LIMIT));
+  });
+  afterAll(() => end());
+
   test.each<[string, string, string | Buffer, number, string]>([
     ['one without the beginning of a number', '?seconds=x', JSON_PROFILE, 400, 'invalid-setting'],
     ['no time at all', '?seconds=0', JSON_PROFILE, 400, 'invalid-setting'],
@@ -86,10 +99,9 @@ describe('is refused', () => {
     ['operations of what is no profile', '?operations=3', recording(100), 400, 'invalid-setting'],
     ['a profile that is cut off', '', JSON_PROFILE.subarray(0, -200), 422, 'replay-damaged'],
   ])('%s', async (_what, query, body, status, code) => {
-    const server = await replayServer(LIMIT);
-    expectProblem(await server.upload(query, body), status, code);
-    expect((await server.get()).body.replays).toEqual([]);
-    expect(await server.files()).toEqual([]);
+    expectProblem(await refusing.upload(query, body), status, code);
+    expect((await refusing.get()).body.replays).toEqual([]);
+    expect(await refusing.files()).toEqual([]);
   });
 
   it('a profile that is larger than an upload may be', async () => {

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { Ajv } from 'ajv';
-import { afterAll, afterEach, describe, expect, it, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, test } from 'vitest';
 import { DEFAULT_SETTINGS } from '../../src/replay/defaults.js';
 import { parse } from '../../src/replay/parse.js';
 import { ReplayPool } from '../../src/replay/pool.js';
@@ -15,13 +15,27 @@ import type { SimSettings } from '../../src/replay/settings.js';
 import { TraceStore } from '../../src/replay/store.js';
 import type { Evaluated } from '../../src/replay/whatif/evaluate.js';
 import { ExampleList, MapView, ReplayDocumentView, ReplayList, ResultView } from '../../src/server/schemas/replays.js';
-import { closeReplayServers, recording, replayServer } from '../helper/replays.js';
+import {
+  closeReplayServers,
+  type ReplayServer,
+  recording,
+  replayServer,
+  sharedReplayServer,
+} from '../helper/replays.js';
 import { expectProblem } from '../helper/routes.js';
 import { holdTimers } from '../helper/timers.js';
 
 const JQ = new URL('../../examples/jq.mtrace.gz', import.meta.url);
 
 afterEach(closeReplayServers);
+
+/** For tests that look only at replays of their own, and leave nothing running. */
+let server: ReplayServer;
+let end: () => Promise<void>;
+beforeAll(async () => {
+  ({ server, end } = await sharedReplayServer());
+});
+afterAll(() => end());
 
 const pool = new ReplayPool(2);
 afterAll(() => pool.close());
@@ -50,7 +64,6 @@ function expectSchema(schema: object, value: unknown): void {
 const json = (value: unknown) => JSON.parse(JSON.stringify(value));
 
 it('gives the results of the pool itself, to the byte', async () => {
-  const server = await replayServer();
   const begun = await server.start('?gogc=50,100&memlimit=off,16MiB&variations=1', { example: 'jq' });
   expect(begun.status).toBe(202);
   const { id } = begun.body;
@@ -96,7 +109,6 @@ it('gives the results of the pool itself, to the byte', async () => {
 });
 
 it('tells ranges over variations', async () => {
-  const server = await replayServer();
   const { body } = await server.start('?gogc=50&variations=3', { example: 'jq' });
   const { cells, variations } = await server.until(body.id, 'done');
   expect(variations).toBe(3);
@@ -109,7 +121,6 @@ it('tells ranges over variations', async () => {
 });
 
 it('gives the large parts that are asked for, and no others', async () => {
-  const server = await replayServer();
   const { body } = await server.upload('?variations=1', recording(500));
   await server.until(body.id, 'done');
   const large = ['timeline', 'classes', 'lifetimes', 'cycles', 'gctrace', 'memstats', 'samples'];
@@ -127,7 +138,6 @@ it('gives the large parts that are asked for, and no others', async () => {
 });
 
 it('reads the same from a stream without a length, plain or packed, in pieces of any size', async () => {
-  const server = await replayServer();
   const text = Buffer.from(recording(2000));
   const pieces = function* (bytes: Uint8Array, size: number) {
     for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
@@ -257,12 +267,10 @@ describe('unknown', () => {
     ['GET', '/nosuchreplay/events'],
     ['DELETE', '/nosuchreplay'],
   ])('%s %s', async (method, path) => {
-    const server = await replayServer();
     expectProblem(await server.call(method, path), 404, 'replay-not-found');
   });
 
   it('example, replay, cell', async () => {
-    const server = await replayServer();
     const example = await server.start('', { example: 'emacs' });
     expectProblem(example, 404, 'example-not-found');
     expect(example.body.allowed).toEqual(['jq', 'sqlite3']);
@@ -277,14 +285,12 @@ describe('unknown', () => {
   });
 
   it('methods', async () => {
-    const server = await replayServer();
     expectProblem(await server.call('PUT', '', '{}'), 405, 'method-not-allowed');
     expect((await server.call('HEAD', '/x/events')).status).toBe(405);
   });
 });
 
 it('has a map at every event, and none beyond', async () => {
-  const server = await replayServer();
   const { body } = await server.upload('?loops=2', recording(200));
   const { ingest } = await server.until(body.id, 'done');
   const last = ingest.events * 2;
@@ -323,7 +329,6 @@ it('ends a map whose client has gone away', async () => {
 
 describe('a report', () => {
   it('is what the command writes of the same results', async () => {
-    const server = await replayServer();
     const { body } = await server.start('?gogc=50,100&variations=2&name=a%20b/c', { example: 'jq' });
     await server.until(body.id, 'done');
     const whole = (await server.get(`/${body.id}?include=all`)).body;

@@ -1,12 +1,12 @@
 /** The command line, as a process: what it prints and how it exits. Runs what `npm run build` has made. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { afterEach, describe, expect, it, test } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { VARIABLES } from '../../src/server/config.js';
 
 const CLI = new URL('../../dist/src/cli.js', import.meta.url).pathname;
 
-/** Those of a test that failed go on otherwise. */
+/** Those of a test that failed go on otherwise. Tests run at once, so only the last may end them. */
 const children: ChildProcess[] = [];
 
 interface Ended {
@@ -44,13 +44,13 @@ function start(args: string[], env: Record<string, string> = {}) {
   return { child, ended, until };
 }
 
-afterEach(() => {
+afterAll(() => {
   for (const child of children.splice(0)) if (child.exitCode === null) child.kill('SIGKILL');
 });
 
 const goheap = (args: string[], env?: Record<string, string>) => start(args, env).ended;
 
-describe('goheap', () => {
+describe.concurrent('goheap', () => {
   it('--version', async () => {
     expect(await goheap(['--version'])).toMatchObject({
       status: 0,
@@ -66,7 +66,7 @@ describe('goheap', () => {
     }
   });
 
-  test.each([[[]], [['dance']], [['toString']], [['serve', 'now']], [['openapi', 'x']]])(
+  it.each([[[]], [['dance']], [['toString']], [['serve', 'now']], [['openapi', 'x']]])(
     '%j is status 2',
     async (args) => {
       const { status, out, err } = await goheap(args);
@@ -82,11 +82,11 @@ describe('goheap', () => {
   });
 });
 
-describe('goheap serve', () => {
+describe.concurrent('goheap serve', () => {
   // What ends, ends by itself, and not because its time is over.
   const small = { PORT: '0', GOMAXPROCS: '1', GOHEAP_RESERVE: '64MiB', SHUTDOWN_GRACE: '1h' };
 
-  test.each([
+  it.each([
     ['GOGC', 'fast'],
     ['GOMEMLIMIT', '1GB'],
     ['PORT', '-1'],
