@@ -4,8 +4,8 @@
  * the heap must be whole again, every object that a client was told of must be there with its
  * bytes, and what was never answered must be garbage.
  *
- * All points take minutes. `npm run test:long` tries them, and so does CRASH_POINTS=all; `npm test`
- * tries a sample of each scenario.
+ * All points take minutes. `npm run test:long` tries them, unless CRASH_POINTS=some; `npm test` tries a
+ * sample of each scenario, unless CRASH_POINTS=all.
  */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
