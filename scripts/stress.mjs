@@ -42,6 +42,14 @@ const PASSES = [
   { name: 'on one CPU', loops: 0, prefix: ['taskset', '-c', '0'], workers: 2 },
 ];
 
+// Ended from outside, it takes the loops and the tests with it.
+for (const [signal, status] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+]) {
+  process.once(signal, () => process.exit(status));
+}
+
 console.log(`stress: ${files.length} files, seed ${seed}${Number.isFinite(seconds) ? `, ${seconds} s` : ''}`);
 const began = Date.now();
 for (const [i, pass] of PASSES.entries()) {
@@ -85,6 +93,8 @@ function vitest(name, prefix, workers, batch) {
     ...batch,
   ];
   const child = spawn(command[0], command.slice(1), { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  const end = () => child.kill('SIGKILL');
+  process.once('exit', end);
   let said = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (piece) => {
@@ -93,6 +103,7 @@ function vitest(name, prefix, workers, batch) {
   }
   return new Promise((resolve) => {
     child.once('close', (code) => {
+      process.off('exit', end);
       const passed = /Tests .*?(\d+) passed/.exec(stripVTControlCharacters(said))?.[1];
       if (code !== 0 || passed === undefined) {
         console.log(said);
