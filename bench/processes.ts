@@ -1,6 +1,7 @@
 /**
- * Child processes for the benchmarks: a goheap server, its bare counterpart, whatever else has to run beside. Each side
- * of a comparison is a process of its own on a port of its own, and every one of them is ended with this process.
+ * Child processes for the benchmarks: a goheap server, its bare counterpart, whatever else has to
+ * run beside. Each side of a comparison is a process of its own on a port of its own, and every one
+ * of them is ended with this process.
  */
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { createServer } from 'node:net';

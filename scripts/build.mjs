@@ -1,11 +1,11 @@
 /**
  * Builds `dist`: TypeScript, the worker's bundle, the console and the report.
  *
- * `node scripts/build.mjs` always builds. With `--if-stale` it builds only when an input has changed
- * since the last build: `npm start`, `npm test` and the other scripts use that, so that a second run
- * starts at once. The stamp in `dist` is a hash of names and contents, not of times: a fresh clone,
- * a checkout of another branch and a copied folder all tell the truth. It is written last, so that a
- * build that failed half-way is stale.
+ * `node scripts/build.mjs` always builds. With `--if-stale` it builds only when an input has
+ * changed since the last build: `npm start`, `npm test` and the other scripts use that, so that a
+ * second run starts at once. The stamp in `dist` is a hash of names and contents, not of times: a
+ * fresh clone, a checkout of another branch and a copied folder all tell the truth. It is written
+ * last, so that a build that failed half-way is stale.
  */
 
 import { spawn } from 'node:child_process';
@@ -80,7 +80,9 @@ function filesOf(input) {
     .sort();
 }
 
-/** Runs a package's command with this Node, not through a shell, so that it works on every system. */
+/**
+ * Runs a package's command with this Node, not through a shell, so that it works on every system.
+ */
 function run([name, bin, args]) {
   const file = createRequire(import.meta.url).resolve(`${name}/package.json`);
   const { bin: bins } = JSON.parse(readFileSync(file, 'utf8'));

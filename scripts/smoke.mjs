@@ -1,11 +1,12 @@
 /**
- * A short trial of the built server under other versions of Node: `node scripts/smoke.mjs 22 24 26`.
+ * A short trial of the built server under other versions of Node: `node scripts/smoke.mjs 22 24
+ * 26`.
  *
- * For each version: a heap, a batch, a collection, memory given back to the system (a native module,
- * worker threads), a replay of a recording that comes with goheap, and the check of the whole heap.
- * The binaries come from npm's packages for each platform, as plain files; nothing of them is
- * installed, and no script of theirs runs. A version that cannot be fetched is skipped with a line:
- * a machine without a network is not a failure. Everything else that goes wrong is one.
+ * For each version: a heap, a batch, a collection, memory given back to the system (a native
+ * module, worker threads), a replay of a recording that comes with goheap, and the check of the
+ * whole heap. The binaries come from npm's packages for each platform, as plain files; nothing of
+ * them is installed, and no script of theirs runs. A version that cannot be fetched is skipped with
+ * a line: a machine without a network is not a failure. Everything else that goes wrong is one.
  */
 
 import { spawn, spawnSync } from 'node:child_process';

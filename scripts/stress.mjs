@@ -1,11 +1,12 @@
 /**
- * Shows that no test's outcome depends on speed: runs the tests that touch threads, time or a server
- * where there is little speed to be had, and expects no failure.
+ * Shows that no test's outcome depends on speed: runs the tests that touch threads, time or a
+ * server where there is little speed to be had, and expects no failure.
  *
  * Four passes: three of them with `--maxWorkers=4` beside two busy loops per CPU, the last of these
- * at low priority; and one on a single CPU. `GOHEAP_STRESS_SECONDS` bounds the whole: each pass gets
- * a quarter, and takes as many files as fit, a few at a time, in an order of its own; the seed of the
- * orders is printed, and `GOHEAP_STRESS_SEED` repeats them. Without a bound every pass takes all.
+ * at low priority; and one on a single CPU. `GOHEAP_STRESS_SECONDS` bounds the whole: each pass
+ * gets a quarter, and takes as many files as fit, a few at a time, in an order of its own; the seed
+ * of the orders is printed, and `GOHEAP_STRESS_SEED` repeats them. Without a bound every pass takes
+ * all.
  *
  * A failure ends the run at once: a single one is a bug, in the test or in goheap.
  */
@@ -33,7 +34,9 @@ const files = readdirSync(join(root, 'test'), { recursive: true })
 
 /** Files at a time: enough to keep four workers busy, few enough to stop soon when time is up. */
 const BATCH = Number.isFinite(seconds) ? 4 : 12;
-/** Beside loops of the usual priority, this leaves a test about a third of what it would have had. */
+/**
+ * Beside loops of the usual priority, this leaves a test about a third of what it would have had.
+ */
 const NICE = ['nice', '-n', '5'];
 const PASSES = [
   { name: 'busy', loops: 2, prefix: [], workers: 4 },

@@ -1,5 +1,6 @@
 /**
- * The Ms of a heap: the worker threads, one for each P, as the main thread sees them. Starts them, notices their end.
+ * The Ms of a heap: the worker threads, one for each P, as the main thread sees them. Starts them,
+ * notices their end.
  *
  * What happens when one has ended before its time is for the host to say (`MEvents.ended`); it will
  * want a new one for the P. An M that does not come up is told by `start` alone, once it is gone:
@@ -9,7 +10,10 @@
 import { silent, Thread, threadScript } from '../threads/thread.js';
 import type { WorkerData, WorkerMessage } from './worker.js';
 
-/** An M of a new heap that does not come up in this time is an error: long enough for a busy machine. */
+/**
+ * An M of a new heap that does not come up in this time is an error: long enough for a busy
+ * machine.
+ */
 const START_MS = 60_000;
 
 /**

@@ -1,8 +1,9 @@
 /**
  * Threads that die under requests: nothing stays rooted whose address nobody was told.
  *
- * Clients allocate in every way that there is while Ms are killed. Each remembers what it was told, from answers of every
- * kind. After each round they free that, and in the end the heap must be empty: not a single object more.
+ * Clients allocate in every way that there is while Ms are killed. Each remembers what it was told,
+ * from answers of every kind. After each round they free that, and in the end the heap must be
+ * empty: not a single object more.
  */
 
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -156,7 +157,8 @@ describe.each(Object.entries(KINDS))('%s', (name, kind) => {
         died += one.died;
       }
       objects += told.length;
-      // At once: how many of the rounds are answered depends on the machine, and all of their objects might not fit.
+      // At once: how many of the rounds are answered depends on the machine, and all of their
+      // objects might not fit.
       await freeAll(told);
     }
     await expectEmpty();

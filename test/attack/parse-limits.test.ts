@@ -181,7 +181,10 @@ describe('memory', () => {
     }
   });
 
-  /** Left to `npm run test:long`: the ordinary run has the one that takes a simulator most, and small ones of other formats. */
+  /**
+   * Left to `npm run test:long`: the ordinary run has the one that takes a simulator most, and
+   * small ones of other formats.
+   */
   const ALIKE = /^(sqlite3|xmllint|python-jsontool|jq|jq-twitter)\.mtrace|^go-json-bench/;
 
   it('recordings of programs take less than a quarter of it', async () => {

@@ -1,6 +1,6 @@
 /**
- * Pipelined requests whose responses nobody reads: a connection has only so many running and so much unsent, whatever it
- * sends, and the server goes on for everybody else.
+ * Pipelined requests whose responses nobody reads: a connection has only so many running and so
+ * much unsent, whatever it sends, and the server goes on for everybody else.
  */
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -9,8 +9,8 @@ import { exchange, get, metric, mute } from './client.js';
 
 const MiB = 2 ** 20;
 /**
- * A process that holds more than this in JavaScript ends. Clients that read nothing stay connected, however long a test
- * takes to look at them.
+ * A process that holds more than this in JavaScript ends. Clients that read nothing stay connected,
+ * however long a test takes to look at them.
  */
 const SMALL = { NODE_OPTIONS: '--max-old-space-size=192', SEND_TIMEOUT: '0s' };
 
@@ -62,8 +62,8 @@ describe('a server with a small memory', () => {
 
   it('ends the connection that holds most when there are too many', async () => {
     const before = await metric(server.base, 'goheap_http_connections_cut_total');
-    // 34 bytes each. The system may hand over as little as 32 KiB at first, 963 of them, and no more is read before those
-    // are answered: 24 connections have more than 16,384 at any speed.
+    // 34 bytes each. The system may hand over as little as 32 KiB at first, 963 of them, and no
+    // more is read before those are answered: 24 connections have more than 16,384 at any speed.
     await flood(24, 'GET /docs/json HTTP/1.1\r\nHost:\r\n\r\n', 4000);
     await expect.poll(() => metric(server.base, 'goheap_http_connections_cut_total')).toBeGreaterThan(before);
     expect(await metric(server.base, 'goheap_http_requests_held')).toBeLessThanOrEqual(16_384);
@@ -91,7 +91,8 @@ describe('a client that reads', () => {
     const n = 300;
     const alloc = (body: string) =>
       `POST /v1/heaps/default/alloc HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
-    // The padding makes the requests more than one read, so that the last that is held has half a body.
+    // The padding makes the requests more than one read, so that the last that is held has half a
+    // body.
     const body = `{"size":64${' '.repeat(1000)}}`;
     const text = await exchange(server.port, `${alloc(body).repeat(n)}${get('/livez', 'connection: close\r\n')}`);
     expect([...text.matchAll(/HTTP\/1\.1 201 Created/g)]).toHaveLength(n);

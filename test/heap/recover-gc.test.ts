@@ -1,6 +1,6 @@
 /**
- * Recovery, at every point of a cycle where a thread can die. As in recover.test.ts the operation is
- * killed before its first write to shared memory, before its second, and so on. After each death
+ * Recovery, at every point of a cycle where a thread can die. As in recover.test.ts the operation
+ * is killed before its first write to shared memory, before its second, and so on. After each death
  * the heap must be whole, everything that is reachable must be there, a mark that was abandoned
  * must be begun anew and end, and two cycles later nothing else may be left.
  *
@@ -35,7 +35,10 @@ import { type Forest, forest } from './forest.js';
 import { SCENARIOS, type Scenario } from './gc-scenarios.js';
 import { expectQuiet, Graph, slots } from './graph.js';
 
-/** Deaths of each scenario that a test tries by default: so many at the beginning, so many over all; and those at milestones. */
+/**
+ * Deaths of each scenario that a test tries by default: so many at the beginning, so many over all;
+ * and those at milestones.
+ */
 const FIRST = effort(2, 5);
 const SPREAD = effort(3, 10);
 const ALL = process.env.CRASH_POINTS === 'all';
@@ -90,10 +93,16 @@ function prepare(sc: Scenario<unknown>): Prepared {
   return { g, f, p0: h.ps[0], p1: h.ps[1], bad, x, reset };
 }
 
-/** What tells how far a cycle is: deaths around the writes that change one of these are always tried. */
+/**
+ * What tells how far a cycle is: deaths around the writes that change one of these are always
+ * tried.
+ */
 const MILESTONES = [H_GC_PHASE, H_SWEEPGEN, H_NUM_GC, H_RESTART];
 
-/** The writes before which the operation dies: all of them, or a sample: the first, the last, those at milestones, some between. */
+/**
+ * The writes before which the operation dies: all of them, or a sample: the first, the last, those
+ * at milestones, some between.
+ */
 function deaths({ g, bad, x, reset }: Prepared, sc: Scenario<unknown>): number[] {
   reset();
   const { m, mheap } = g.h;
@@ -179,7 +188,8 @@ function expectAlive(x: Prepared, n: number, leaks: number): void {
   const needed = g.needed();
   expect(is.others - needed.others, 'slots that nothing reaches').toBeGreaterThanOrEqual(0);
   expect(is.others - needed.others, 'slots that nothing reaches').toBeLessThanOrEqual(leaks);
-  // A tiny object that was never answered may share its block with one that was, and root a block of its own.
+  // A tiny object that was never answered may share its block with one that was, and root a block
+  // of its own.
   expect(is.tiny - needed.tiny, 'tiny blocks that nothing reaches').toBeLessThanOrEqual(1);
   for (const p of [p0, p1]) {
     const made = [48, 24, 512, 1024, 40_000].map((size) => g.alloc(p, size, [0, 1]));
@@ -194,7 +204,10 @@ function expectAlive(x: Prepared, n: number, leaks: number): void {
   g.verify(p0);
 }
 
-/** What the other P does between the death and the recovery, and after it: `repair` is called where it has to wait for it. */
+/**
+ * What the other P does between the death and the recovery, and after it: `repair` is called where
+ * it has to wait for it.
+ */
 function workOn({ g, f, p1 }: Prepared, n: number, world: Stopping): void {
   const { h } = g;
   const { root, children, leaves } = f.own;

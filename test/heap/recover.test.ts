@@ -4,8 +4,8 @@
  * the heap must be whole again, every object that a client was told of must be there with its
  * bytes, and what was never answered must be garbage.
  *
- * All points take minutes. `npm run test:long` tries them, unless CRASH_POINTS=some; `npm test` tries a
- * sample of each scenario, unless CRASH_POINTS=all.
+ * All points take minutes. `npm run test:long` tries them, unless CRASH_POINTS=some; `npm test`
+ * tries a sample of each scenario, unless CRASH_POINTS=all.
  */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -32,7 +32,10 @@ const SPREAD = 6;
 const POINTS = ALL ? 'every write' : `the first ${FIRST}, the last and about ${SPREAD} more of its writes`;
 
 interface Scenario {
-  /** Brings the heap to where the operation is interesting. P0 will die, P1 has objects and caches of its own. */
+  /**
+   * Brings the heap to where the operation is interesting. P0 will die, P1 has objects and caches
+   * of its own.
+   */
   setup?: (w: World, p0: P, p1: P) => Held | undefined;
   /** The operation, on the view that dies. `o`: what setup answered. */
   run: (h: Heap, p0: P, o: Held) => unknown;
@@ -45,7 +48,10 @@ interface Scenario {
 const many = (w: World, p: P, n: number, size: number, noscan = true): Held[] =>
   Array.from({ length: n }, () => w.alloc(p, size, noscan) as Held);
 
-/** Spans of 64-byte objects where every third is garbage, of 2 KiB ones that are all garbage, tiny blocks, a dead large object. */
+/**
+ * Spans of 64-byte objects where every third is garbage, of 2 KiB ones that are all garbage, tiny
+ * blocks, a dead large object.
+ */
 function littered(w: World, p0: P, p1: P): Held {
   const small = many(w, p0, 300, 64);
   const scan = many(w, p1, 40, 1024, false);
@@ -75,7 +81,10 @@ function unswept(w: World, p0: P, p1: P): Held {
   return o;
 }
 
-/** P0's stack of reusable 64-byte slots is full: some of its cached span, one span wholly, some of P1's. */
+/**
+ * P0's stack of reusable 64-byte slots is full: some of its cached span, one span wholly, some of
+ * P1's.
+ */
 function fullStack(w: World, p0: P, p1: P): Held {
   const mine = many(w, p0, 260, 64);
   const theirs = many(w, p1, 5, 64);
@@ -84,7 +93,10 @@ function fullStack(w: World, p0: P, p1: P): Held {
   return mine[100];
 }
 
-/** A span whose every object is on the stack but one, in a list: flushing the stack gives its pages back. */
+/**
+ * A span whose every object is on the stack but one, in a list: flushing the stack gives its pages
+ * back.
+ */
 function wholeSpan(w: World, p0: P): Held {
   const mine = many(w, p0, 40, 2048);
   for (let i = 0; i < 32; i++) w.free(p0, mine[i], true);

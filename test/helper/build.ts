@@ -1,4 +1,7 @@
-/** Before any test: `dist` is what the sources say, also for one file run with `npx vitest run FILE`. */
+/**
+ * Before any test: `dist` is what the sources say, also for one file run with `npx vitest run
+ * FILE`.
+ */
 
 import { execFileSync } from 'node:child_process';
 

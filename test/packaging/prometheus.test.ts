@@ -1,6 +1,7 @@
 /**
- * A real Prometheus (Debian's) scrapes a real server through /v1/sd, and is asked everything that the dashboards, the rules and the
- * stock dashboards for Go ask: each question has to be PromQL and to be answered with data.
+ * A real Prometheus (Debian's) scrapes a real server through /v1/sd, and is asked everything that
+ * the dashboards, the rules and the stock dashboards for Go ask: each question has to be PromQL and
+ * to be answered with data.
  */
 
 import { existsSync, readFileSync } from 'node:fs';
@@ -22,7 +23,10 @@ const missing = !hasPrometheus()
     : undefined;
 if (missing !== undefined) console.log(missing);
 
-/** Scrapes under load before the questions. Prometheus takes up new targets every five seconds, so this takes some more. */
+/**
+ * Scrapes under load before the questions. Prometheus takes up new targets every five seconds, so
+ * this takes some more.
+ */
 const WARM_UP = 8;
 
 /** Times that a question is asked again, half a second apart, before it counts as not answered. */
@@ -41,7 +45,10 @@ let load: Promise<unknown>;
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** A bit of everything: every kind of allocation, frees of both kinds, pointers, cycles, requests that are refused. */
+/**
+ * A bit of everything: every kind of allocation, frees of both kinds, pointers, cycles, requests
+ * that are refused.
+ */
 async function work(heap: RemoteHeap): Promise<void> {
   let kept: number[] = [];
   for (let round = 0; loaded; round++) {
@@ -92,8 +99,9 @@ describe.skipIf(missing !== undefined)('Prometheus scrapes the server', () => {
   /**
    * Those of the questions that are not answered; each is an expression of what `of` names.
    *
-   * Where the machine is busy, scrapes fail in between, and a rate over seconds has no data for a while. So those that
-   * are not expected to stay without are asked again, as long as the load goes on.
+   * Where the machine is busy, scrapes fail in between, and a rate over seconds has no data for a
+   * while. So those that are not expected to stay without are asked again, as long as the load goes
+   * on.
    */
   async function unanswered(
     questions: readonly (readonly [of: string, expr: string])[],
@@ -215,7 +223,8 @@ describe.skipIf(missing !== undefined)('Prometheus scrapes the server', () => {
       const names = new Set(await prometheus.names());
       const arrived = (name: string): boolean =>
         [name, `${name}_bucket`, `${name}_count`].some((series) => names.has(series)) ||
-        name === 'nodejs_active_requests'; // one series for each kind of request to the file system that is under way: mostly none
+        // one series for each kind of request to the file system that is under way: mostly none
+        name === 'nodejs_active_requests';
       return exported.filter((name) => !arrived(name));
     };
     await expect.poll(absent).toEqual([]);

@@ -1,6 +1,6 @@
 /**
- * `goheap record` against a real server: as a process, of what `npm run build` has made, and what is
- * refused as a call of what that process calls.
+ * `goheap record` against a real server: as a process, of what `npm run build` has made, and what
+ * is refused as a call of what that process calls.
  */
 
 import { spawn } from 'node:child_process';
@@ -54,7 +54,10 @@ const record = (args: string[], env?: Record<string, string>) => start(args, env
 const recordHere = (args: string[]) =>
   called(['record', '--url', url, '--heap', 't', ...args], { AUTH_TOKEN: 'secret' });
 const file = (name: string): string => join(scratch, name);
-/** The file is opened once the server has answered: what was there is copied, and what comes is told. */
+/**
+ * The file is opened once the server has answered: what was there is copied, and what comes is
+ * told.
+ */
 const begun = (name: string) => expect.poll(() => existsSync(file(name)), { message: `${name} is begun` }).toBe(true);
 
 async function allocate(count: number): Promise<string[]> {

@@ -34,7 +34,10 @@ async function open(server: EventServer, query = '', headers: Record<string, str
   return reader;
 }
 
-/** Opens and closes a stream; its status. An answer that nobody reads would hold up the server's end. */
+/**
+ * Opens and closes a stream; its status. An answer that nobody reads would hold up the server's
+ * end.
+ */
 async function attempt(server: EventServer): Promise<number> {
   const reader = await EventReader.open(server.url());
   reader.close();
@@ -101,7 +104,8 @@ it('tells of collections and of threads that were replaced', async () => {
   await host(server).terminateM(1);
   const restart = await reader.nextOf('restart');
   expect(restart!.data).toMatchObject({ restarts: 1, since: 1, ps: [1] });
-  // It may be that the thread was seen as gone before its successor was there, never that it was not seen.
+  // It may be that the thread was seen as gone before its successor was there, never that it was
+  // not seen.
   expect((await reader.nextOf('sample'))!.data.ps).toHaveLength(2);
 });
 
@@ -193,7 +197,9 @@ function unixPath(): string {
   return join(dir, 's');
 }
 
-/** How often the server's sampler reads the heap's stats, from now on; `each` is called each time. */
+/**
+ * How often the server's sampler reads the heap's stats, from now on; `each` is called each time.
+ */
 function samplesTaken(server: EventServer, each = (): void => {}): () => number {
   let n = 0;
   const { stats } = host(server);
