@@ -1,6 +1,6 @@
 /**
  * Reads vitest's JSON report. Prints "passed failed" on standard output, and on standard error what
- * failed (with the first line of its message) and how many tests each file skipped.
+ * failed (with the first lines of its message) and how many tests each file skipped.
  *
  * Counted as failed as well: a file that could not be run at all, a report that is missing, and a
  * run that ended badly for any other reason.

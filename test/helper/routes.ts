@@ -55,6 +55,11 @@ export class TestApp {
     return answer.address;
   }
 
+  /** What the last request left for the Ps to do is done. */
+  async atRest(): Promise<void> {
+    await expect.poll(() => new Set(this.host.stats().ps.map((p) => p.status))).toEqual(new Set(['idle']));
+  }
+
   /** Ends a test with a heap: every invariant holds. */
   async check(): Promise<void> {
     const { status, body } = await this.post('check');

@@ -57,8 +57,7 @@ describe('a scrape', () => {
       const of = (name: string): number => sum(page, name);
       return [of('goheap_world_stops_total'), of('goheap_lock_acquisitions_total'), of('goheap_gs_run_total')];
     };
-    // What the last request left to do is done.
-    await expect.poll(() => t.host.stats().ps.map((p) => p.status)).toEqual(['idle', 'idle']);
+    await t.atRest();
     const before = await counts();
     for (let i = 0; i < 10; i++) await t.get('metrics');
     expect(await counts()).toEqual(before);

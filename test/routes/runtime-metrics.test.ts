@@ -23,11 +23,8 @@ interface Metric {
   cumulative: boolean;
 }
 
-/** What requests left to do is done. */
-const atRest = () => expect.poll(() => t.host.stats().ps.map((p) => p.status)).toEqual(['idle', 'idle']);
-
 it('has every metric, and disturbs nothing', async () => {
-  await atRest();
+  await t.atRest();
   const before = t.host.stats();
   const { status, headers, body } = await t.get('runtime/metrics');
   expect(status).toBe(200);
@@ -50,7 +47,7 @@ it('says what the Prometheus page and memstats say of a heap at rest', async () 
     }
     return values;
   };
-  await atRest();
+  await t.atRest();
   const before = await scrape();
   const metrics: Metric[] = (await t.get('runtime/metrics')).body.metrics;
   const after = await scrape();
